@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file runtime.h
+ * Starting, stopping and watching the task runtime. Nothing here has to be called: the runtime starts with
+ * the first task and stops with the process.
+ *
+ * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set:
+ * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator, else openmp)
+ * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
+ * - DARRAY_TILE         tile extent along every axis, e.g. 256 or 512x128 (last axes)
+ * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers
+ * - DARRAY_INLINE       0: never run small work in the calling thread
+ * - DARRAY_MEMORY_LIMIT bytes that arrays may take, with K, M, G, T (default: 15/16 of what the machine or cgroup has)
+ * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy
+ * - DARRAY_VERBOSE      1: log decisions and fallbacks, 2: also every task
+ */
+#ifndef DARRAY_RUNTIME_H
+#define DARRAY_RUNTIME_H
+
+#include <darray/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Start the runtime now instead of with the first task. Its threads are bound to cores, one each; the caller's are left alone.
+ * There may be fewer of them than asked for (OMP_THREAD_LIMIT, StarPU's own limit): da_num_workers() tells.
+ * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice.
+ * @param workers threads, at most 4096, or 0 for the environment's or the machine's choice.
+ * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, or from inside a task;
+ *         DA_ERROR_ARGUMENT for an unknown name or number; DA_ERROR_UNSUPPORTED if the library was built without it;
+ *         DA_ERROR_RUNTIME if it fails to start; DA_ERROR_FORKED.
+ */
+DA_NODISCARD da_status da_init(const char *runtime, int workers);
+
+/**
+ * Wait for all tasks, stop the runtime's threads and give cached memory back. Arrays stay valid with their values, mapped ones
+ * stay mapped; the environment is read again, and the next task starts a runtime again, perhaps the other one. Fine to call when
+ * nothing runs. A program may end without it: tasks that have not begun by then are dropped.
+ * @return DA_ERROR_STATE from inside a task; DA_ERROR_FORKED; DA_ERROR_MEMORY (nothing was stopped).
+ */
+DA_NODISCARD da_status da_shutdown(void);
+
+/** Name of the runtime in use or, before it starts, the one that would be used; "none" if DARRAY_RUNTIME names none that there
+ *  is. Static; never null. */
+DA_API const char *da_runtime_name(void);
+
+/** Number of workers in use or, before the start, that would be used. */
+DA_API int da_num_workers(void);
+
+/** Wait until every task submitted so far, by any thread, and those that they spawned are done. Reports no faults: arrays carry
+ *  them.
+ *  @return DA_ERROR_STATE from inside a task; DA_ERROR_FORKED. */
+DA_NODISCARD da_status da_wait_all(void);
+
+/** What the runtime has done since it started (tasks, seconds; before that: inline), and array memory. */
+typedef struct da_stats {
+    int64_t tasks_submitted; /**< tasks handed to the runtime's workers */
+    int64_t tasks_inline;    /**< tasks run by the calling thread */
+    int64_t tasks_done;      /**< of those submitted, finished */
+    int64_t bytes_live;      /**< bytes of all live arrays */
+    int64_t bytes_peak;      /**< the most that bytes_live was */
+    int64_t bytes_cached;    /**< bytes kept for reuse in the free list */
+    double seconds_busy;     /**< time in kernels, summed over threads */
+} da_stats;
+
+/** Read the counters; `out` may not be null. Never waits for tasks. */
+DA_API void da_get_stats(da_stats *out);
+
+/** Give memory that is kept for reuse (freed arrays, finished tasks) back to the allocator, and so to the operating system. */
+DA_API void da_trim(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

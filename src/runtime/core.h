@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Between batch.c, execute.c and runtime.c, what both backends share. */
+#ifndef DARRAY_SRC_CORE_H
+#define DARRAY_SRC_CORE_H
+
+#include "base/lock.h"
+#include "runtime/backend.h"
+
+/* In rt_task.flags: run by the committing thread. */
+enum { RT_INLINE = 1 << 16 };
+
+/* Sentence of a failure; both may be null. */
+void poison_retain(rt_poison *p);
+void poison_release(rt_poison *p);
+/* The datum's poison with a reference, or null. */
+rt_poison *poison_of(rt_data *data);
+/* Replace the datum's poison (null: none), taking over the caller's reference. */
+void poison_set(rt_data *data, rt_poison *p);
+/* DA_ERROR_TASK with the sentence. */
+da_status poison_error(const rt_poison *p);
+
+/* Give up what a task holds of others: owners, fault. */
+void task_let_go(rt_task *task);
+
+/* Time in kernels since the last reset. */
+double busy_seconds(void);
+void busy_reset(void);
+
+/* Locks that a fork must not leave held. */
+void batch_fork_lock(void);
+void batch_fork_unlock(void);
+void execute_fork_lock(void);
+void execute_fork_unlock(void);
+
+#endif

@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What both runtimes share: committing, counting, running small work inline, waiting, starting and stopping, fork.
+ *
+ * Everything that gives a task its place in the order happens under one lock, the commit lock. Before a runtime is started, inline
+ * work and host access go through the OpenMP runtime's queues, which need no thread.
+ */
+#include "runtime/core.h"
+#include "runtime/topology.h"
+#include <darray/runtime.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    IN_FLIGHT_MAX = 1 << 16,               /* tasks committed and not done: more must wait */
+    IN_FLIGHT_LOW = IN_FLIGHT_MAX / 4 * 3, /* until this */
+    INLINE_TASKS = 16,                     /* most tasks of a batch that is run inline */
+    SHAPING_WORKERS = 8,                   /* with DARRAY_REPRODUCIBLE */
+};
+#define INLINE_SECONDS 150e-6
+
+static lock_word commit_lock;
+static _Atomic(const rt_backend *) current; /* null: not started */
+static _Atomic(int) nworkers;
+static _Atomic(bool) forked; /* a child of a process that had threads of ours */
+static int64_t sequence, submitted, inlined;
+static _Atomic(int64_t) in_flight;     /* submitted and not done */
+static _Atomic(int64_t) inline_active; /* batches being run inline */
+static _Atomic(int) all_waiters;       /* threads that wait for the two counts above */
+
+/* Who places inline work and host access. */
+static const rt_backend *placer(void)
+{
+    const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
+    return b && !atomic_load_explicit(&forked, memory_order_relaxed) ? b : &rt_openmp;
+}
+
+/* ---- sleeping until a condition on some address may have become true ---- */
+
+enum { SLOTS = 64 };
+static struct {
+    _Alignas(64) _Atomic(int) epoch;
+} slots[SLOTS];
+
+static _Atomic(int) *slot_of(const void *address)
+{
+    return &slots[((uintptr_t)address >> 4) * (uintptr_t)0x9E3779B97F4A7C15u >> 58].epoch;
+}
+
+static void wake(const void *address)
+{
+    _Atomic(int) *epoch = slot_of(address);
+    atomic_fetch_add(epoch, 1);
+    futex_wake(epoch, INT_MAX);
+}
+
+/* Wait until done(what), whose change is told by wake(what) if *waiters is not zero. */
+static void sleep_until(bool (*done)(const void *what), const void *what, _Atomic(int) *waiters)
+{
+    _Atomic(int) *epoch = slot_of(what);
+    /* a few microseconds; the worker that looks for work may be on this very core, so let it run */
+    for (int i = 0; i < 240; i++) {
+        if (done(what))
+            return;
+        if (i % 12 == 11)
+            sched_yield();
+        else
+            cpu_relax();
+    }
+    if (waiters)
+        atomic_fetch_add(waiters, 1);
+    for (;;) {
+        const int seen = atomic_load(epoch);
+        if (done(what))
+            break;
+        futex_wait(epoch, seen);
+    }
+    if (waiters)
+        atomic_fetch_sub(waiters, 1);
+}
+
+/* ---- conditions ---- */
+
+static bool nothing_written(const void *data)
+{
+    return atomic_load(&((const rt_data *)data)->pending_writes) == 0;
+}
+
+static bool nothing_used(const void *data)
+{
+    const rt_data *d = data;
+    return atomic_load(&d->pending_writes) == 0 && atomic_load(&d->pending_reads) == 0;
+}
+
+static bool all_done(const void *what)
+{
+    (void)what;
+    return atomic_load(&in_flight) == 0 && atomic_load(&inline_active) == 0;
+}
+
+static bool no_inline_work(const void *what)
+{
+    (void)what;
+    return atomic_load(&inline_active) == 0;
+}
+
+static bool room(const void *what)
+{
+    (void)what;
+    return atomic_load(&in_flight) < IN_FLIGHT_LOW;
+}
+
+static bool task_done(const void *task)
+{
+    return atomic_load(&((const rt_task *)task)->state) == RT_DONE;
+}
+
+static bool ticket_granted(const void *ticket)
+{
+    return atomic_load(&((const rt_ticket *)ticket)->missing) == 0;
+}
+
+/* ---- fork ---- */
+
+da_status rt_check_forked(void)
+{
+    if (atomic_load_explicit(&forked, memory_order_relaxed))
+        return err_set(
+            DA_ERROR_FORKED,
+            "this process was forked after the library had started its threads: it has none to run tasks");
+    return DA_OK;
+}
+
+/* Host access that is held, so that it moves along when a runtime starts or stops. */
+typedef struct map {
+    struct map *prev, *next;
+    rt_data *data;
+    da_mode mode;
+    bool blocks;     /* tasks were committed behind it */
+    uint64_t number; /* of the call; rises */
+    const void *thread;
+} map;
+static map *maps; /* guarded by the commit lock */
+static uint64_t map_number;
+static _Thread_local char this_thread; /* its address names the thread */
+static _Thread_local int my_maps;      /* calls of this thread that are, as far as it knows, not undone */
+
+/* ---- tasks behind maps ----
+ * A thread that waits for tasks which wait for its own map would wait for ever. So tasks committed behind a map, directly or behind
+ * such tasks, carry the map's number (of several, the oldest's), and waiting for them fails in the thread that has it. All this is
+ * under the commit lock, and costs nothing while nothing is mapped. */
+
+static bool is_mine(uint64_t number)
+{
+    for (const map *m = maps; m && number; m = m->next)
+        if (m->number == number)
+            return m->thread == &this_thread;
+    return false;
+}
+
+static bool is_live(uint64_t number)
+{
+    for (const map *m = maps; m && number; m = m->next)
+        if (m->number == number)
+            return true;
+    return false;
+}
+
+static uint64_t oldest_live(uint64_t a, uint64_t b)
+{
+    a = is_live(a) ? a : 0;
+    b = is_live(b) ? b : 0;
+    return !a ? b : !b || a < b ? a : b;
+}
+
+/* The map that an access waits for, or 0. */
+static uint64_t map_before(const rt_data *d, da_mode mode)
+{
+    uint64_t number = oldest_live(d->behind_writes, mode == DA_MODE_READ ? 0 : d->behind_reads);
+    for (const map *m = maps; m; m = m->next)
+        if (m->data == d && (mode != DA_MODE_READ || m->mode != DA_MODE_READ))
+            number = oldest_live(number, m->number);
+    return number;
+}
+
+static void note_maps_before(rt_task *t)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < t->naccesses; i++)
+        number = oldest_live(number, map_before(t->accesses[i].data, (da_mode)t->accesses[i].mode));
+    t->behind = number;
+    for (map *m = maps; m && number; m = m->next)
+        m->blocks = m->blocks || m->number == number;
+    for (int i = 0; i < t->naccesses && number; i++)
+        *(t->accesses[i].mode == DA_MODE_READ ? &t->accesses[i].data->behind_reads
+                                              : &t->accesses[i].data->behind_writes) = number;
+}
+
+static da_status behind_own_map(const char *what)
+{
+    return err_set(
+        DA_ERROR_STATE,
+        "%s: tasks it has to wait for wait for an array mapped by this thread; call da_unmap() first", what);
+}
+
+/* DA_ERROR_STATE if waiting for what is pending on the datum is waiting for this thread. */
+static da_status check_datum(const rt_data *d, da_mode mode, const char *what)
+{
+    bool mine;
+    if (my_maps == 0)
+        return DA_OK;
+    lock_acquire(&commit_lock);
+    mine = is_mine(d->behind_writes) || (mode != DA_MODE_READ && is_mine(d->behind_reads));
+    lock_release(&commit_lock);
+    return mine ? behind_own_map(what) : DA_OK;
+}
+
+/* The same for everything that is in flight. */
+static bool all_behind_own_map(void)
+{
+    bool mine = false;
+    if (my_maps == 0)
+        return false;
+    lock_acquire(&commit_lock);
+    for (const map *m = maps; m && !mine; m = m->next)
+        mine = m->blocks && m->thread == &this_thread;
+    lock_release(&commit_lock);
+    return mine && !all_done(NULL);
+}
+
+static void before_fork(void)
+{
+    lock_acquire(&commit_lock);
+    execute_fork_lock();
+    batch_fork_lock();
+}
+
+static void after_fork_parent(void)
+{
+    batch_fork_unlock();
+    execute_fork_unlock();
+    lock_release(&commit_lock);
+}
+
+static void after_fork_child(void)
+{
+    if (atomic_load(&current) || atomic_load(&inline_active))
+        atomic_store(&forked, true);
+    after_fork_parent();
+}
+
+/* ---- starting and stopping ---- */
+
+static const rt_backend *backend_by_name(const char *name)
+{
+    if (strcmp(name, "openmp") == 0)
+        return &rt_openmp;
+#if DA_HAVE_STARPU
+    if (strcmp(name, "starpu") == 0)
+        return &rt_starpu;
+#endif
+    return NULL;
+}
+
+static da_status choose(const rt_backend **out, const char *name)
+{
+    const char *from = "da_init: runtime";
+    if (!name || !*name) {
+        name = config_get()->runtime;
+        from = "DARRAY_RUNTIME";
+    }
+    if (!*name) {
+        *out = &rt_openmp;
+#if DA_HAVE_STARPU
+        if (rt_starpu.preferred && rt_starpu.preferred())
+            *out = &rt_starpu;
+#endif
+        return DA_OK;
+    }
+    *out = backend_by_name(name);
+    if (*out)
+        return DA_OK;
+    if (strcmp(name, "starpu") == 0)
+        return err_set(DA_ERROR_UNSUPPORTED, "%s is \"starpu\", but the library was built without StarPU",
+                       from);
+    return err_set(DA_ERROR_ARGUMENT, "%s is \"%s\"; there are \"openmp\" and \"starpu\"", from, name);
+}
+
+/* workers_wanted() when first asked for a shape, until the runtime starts: asking the system takes 80 us. 0: not asked yet. */
+static _Atomic(int) shaping_workers;
+
+static int workers_wanted(void)
+{
+    const int configured = config_get()->num_threads;
+    return configured > 0 ? configured : topology_cores();
+}
+
+static void at_exit(void)
+{
+    const rt_backend *b = atomic_load(&current);
+    if (b && b->at_exit && !atomic_load(&forked))
+        b->at_exit();
+}
+
+static void register_exit(void)
+{
+    atexit(at_exit);
+}
+
+/* Host access that is held moves from one placer to another; no conflicting task is in flight. */
+static da_status move_maps(const rt_backend *from, const rt_backend *to)
+{
+    map *failed = NULL;
+    da_status status = DA_OK;
+    for (map *m = maps; m; m = m->next) {
+        rt_ticket ticket = {1};
+        from->release(m->data, m->mode);
+        status = to->acquire(1, &m->data, m->mode, &ticket);
+        if (status != DA_OK) {
+            failed = m;
+            break;
+        }
+        sleep_until(ticket_granted, &ticket, NULL);
+    }
+    if (failed) { /* as it was: what was given back is there to be taken again */
+        rt_ticket ticket = {1};
+        for (map *m = maps; m != failed; m = m->next) {
+            to->release(m->data, m->mode);
+            if (from->acquire(1, &m->data, m->mode, &ticket) != DA_OK)
+                log_line(1, "host access was lost: out of memory");
+        }
+        if (from->acquire(1, &failed->data, failed->mode, &ticket) != DA_OK)
+            log_line(1, "host access was lost: out of memory");
+    }
+    return status;
+}
+
+/* Under the commit lock. */
+static da_status start(const char *name, int workers)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const rt_backend *b;
+    int n = workers > 0 ? workers : workers_wanted();
+
+    DA_TRY(choose(&b, name));
+    if (b != &rt_openmp) /* those who run inline now hold places in the OpenMP runtime's queues */
+        sleep_until(no_inline_work, &in_flight, &all_waiters);
+    DA_TRY(b->start(&n));
+    if (b != &rt_openmp) {
+        const da_status status = move_maps(&rt_openmp, b);
+        if (status != DA_OK) {
+            b->stop();
+            return status;
+        }
+    }
+    pthread_once(&once, register_exit);
+    sequence = submitted = inlined = 0;
+    busy_reset();
+    atomic_store(&nworkers, n);
+    atomic_store(&current, b);
+    log_line(1, "runtime %s with %d workers", b->name, n);
+    if (*config_get()->complaints)
+        log_line(1, "not understood: %s", config_get()->complaints);
+    return DA_OK;
+}
+
+da_status da_init(const char *runtime, int workers)
+{
+    const rt_backend *b, *wanted;
+    da_status status = DA_OK;
+
+    DA_TRY(rt_check_may_wait("da_init"));
+    DA_TRY(rt_check_forked());
+    if (workers < 0 || workers > 4096)
+        return err_set(DA_ERROR_ARGUMENT, "da_init: %d workers; 0 leaves the choice to the library", workers);
+    lock_acquire(&commit_lock);
+    b = atomic_load(&current);
+    if (!b) {
+        status = start(runtime, workers);
+    } else {
+        if (runtime && *runtime)
+            status = choose(&wanted, runtime);
+        else
+            wanted = b;
+        if (status == DA_OK && (wanted != b || (workers > 0 && workers != atomic_load(&nworkers))))
+            status = err_set(DA_ERROR_STATE, "da_init: runtime %s runs already with %d workers", b->name,
+                             atomic_load(&nworkers));
+    }
+    lock_release(&commit_lock);
+    return status;
+}
+
+da_status da_shutdown(void)
+{
+    const rt_backend *b;
+    da_status status = DA_OK;
+
+    DA_TRY(rt_check_may_wait("da_shutdown"));
+    DA_TRY(rt_check_forked());
+    for (;;) {
+        if (all_behind_own_map())
+            return behind_own_map("da_shutdown");
+        sleep_until(all_done, &in_flight, &all_waiters);
+        lock_acquire(&commit_lock);
+        if (all_done(NULL))
+            break;
+        lock_release(&commit_lock);
+    }
+    b = atomic_load(&current);
+    if (b) {
+        if (b != &rt_openmp)
+            status = move_maps(b, &rt_openmp);
+        if (status == DA_OK) {
+            b->stop();
+            atomic_store(&current, NULL);
+            log_line(1, "runtime %s stopped", b->name);
+        }
+    }
+    if (status == DA_OK) {
+        config_reload();
+        atomic_store(&shaping_workers, 0);
+    }
+    lock_release(&commit_lock);
+    mem_trim();
+    return status;
+}
+
+const char *da_runtime_name(void)
+{
+    const rt_backend *b = atomic_load(&current);
+    if (!b && choose(&b, NULL) != DA_OK)
+        return "none";
+    return b->name;
+}
+
+int da_num_workers(void)
+{
+    return atomic_load(&current) ? atomic_load(&nworkers) : workers_wanted();
+}
+
+int rt_workers_for_shaping(void)
+{
+    int n;
+    if (config_get()->reproducible)
+        return SHAPING_WORKERS;
+    if (atomic_load(&current))
+        return atomic_load(&nworkers);
+    n = atomic_load(&shaping_workers);
+    if (n == 0) {
+        n = workers_wanted();
+        atomic_store(&shaping_workers, n);
+    }
+    return n;
+}
+
+/* ---- committing ---- */
+
+static void counts_up(rt_task *t)
+{
+    for (int i = 0; i < t->naccesses; i++) {
+        rt_data *d = t->accesses[i].data;
+        atomic_fetch_add_explicit(t->accesses[i].mode & DA_MODE_WRITE ? &d->pending_writes
+                                                                      : &d->pending_reads,
+                                  1, memory_order_relaxed);
+    }
+}
+
+/* No committed task and no host access conflicts with any of the tasks. In a forked child what others did stays as it was. */
+static bool conflict_free(const rt_task *t)
+{
+    const bool child = atomic_load_explicit(&forked, memory_order_relaxed);
+    for (; t; t = t->next)
+        for (int i = 0; i < t->naccesses; i++) {
+            const rt_data *d = t->accesses[i].data;
+            if (atomic_load_explicit(&d->pending_writes, memory_order_acquire) != 0 ||
+                atomic_load_explicit(&d->mapped_writes, memory_order_relaxed) != 0)
+                return false;
+            if ((child || t->accesses[i].mode != DA_MODE_READ) &&
+                (atomic_load_explicit(&d->pending_reads, memory_order_acquire) != 0 ||
+                 atomic_load_explicit(&d->mapped_reads, memory_order_relaxed) != 0))
+                return false;
+            if (child && d->handle)
+                return false;
+        }
+    return true;
+}
+
+static bool commit_inline(rt_batch *batch)
+{
+    static const rt_batch empty = RT_BATCH_INIT;
+    rt_task *first = batch->first;
+    const rt_backend *p;
+
+    lock_acquire(&commit_lock);
+    p = placer();
+    if (!conflict_free(first) || !p->take(first)) {
+        lock_release(&commit_lock);
+        return false;
+    }
+    for (rt_task *t = first; t; t = t->next) {
+        t->sequence = ++sequence;
+        t->flags |= RT_INLINE;
+        atomic_store_explicit(&t->state, RT_COMMITTED, memory_order_relaxed);
+        counts_up(t);
+    }
+    inlined += batch->count;
+    atomic_fetch_add_explicit(&inline_active, 1, memory_order_relaxed);
+    lock_release(&commit_lock);
+
+    *batch = empty;
+    for (rt_task *t = first; t; t = t->next)
+        rt_task_run(t);
+    p->drop(first);
+    while (first) {
+        rt_task *next = first->next;
+        rt_task_finish(first);
+        first = next;
+    }
+    if (atomic_fetch_sub(&inline_active, 1) == 1 && atomic_load(&all_waiters) > 0)
+        wake(&in_flight);
+    return true;
+}
+
+da_status rt_batch_commit(rt_batch *batch)
+{
+    static const rt_batch empty = RT_BATCH_INIT;
+    da_status status;
+
+    if (batch->count == 0)
+        return DA_OK;
+    if (!batch->no_inline && batch->count <= INLINE_TASKS && batch->seconds < INLINE_SECONDS &&
+        config_get()->inline_tasks && commit_inline(batch))
+        return DA_OK;
+    status = rt_check_forked();
+    if (status != DA_OK) {
+        rt_batch_abandon(batch);
+        return status;
+    }
+    if (!rt_in_task() && atomic_load_explicit(&in_flight, memory_order_relaxed) >= IN_FLIGHT_MAX &&
+        !all_behind_own_map())
+        sleep_until(room, &in_flight, &all_waiters);
+    lock_acquire(&commit_lock);
+    if (!atomic_load_explicit(&current, memory_order_relaxed)) {
+        status = start(NULL, 0);
+        if (status != DA_OK) {
+            lock_release(&commit_lock);
+            rt_batch_abandon(batch);
+            return status;
+        }
+    }
+    for (rt_task *t = batch->first; t; t = t->next) {
+        t->sequence = ++sequence;
+        atomic_store_explicit(&t->state, RT_COMMITTED, memory_order_relaxed);
+        if (maps)
+            note_maps_before(t);
+        counts_up(t);
+    }
+    submitted += batch->count;
+    atomic_fetch_add(&in_flight, batch->count);
+    atomic_load_explicit(&current, memory_order_relaxed)->submit(batch->first);
+    lock_release(&commit_lock);
+    *batch = empty;
+    return DA_OK;
+}
+
+da_status rt_submit(const rt_task_desc *desc, rt_task **task)
+{
+    rt_batch batch = RT_BATCH_INIT;
+    rt_task *t;
+    da_status status;
+    if (!task) {
+        DA_TRY(rt_batch_add(&batch, desc, NULL));
+        return rt_batch_commit(&batch);
+    }
+    DA_TRY(rt_batch_add(&batch, desc, &t));
+    status = rt_batch_commit(&batch);
+    if (status == DA_OK)
+        *task = t;
+    else
+        rt_task_release(t);
+    return status;
+}
+
+void rt_task_finish(rt_task *task)
+{
+    const bool submitted_task = !(task->flags & RT_INLINE);
+
+    if (task->fault)
+        rt_fault_reporter_done(task->fault);
+    for (int i = 0; i < task->naccesses; i++) {
+        rt_data *d = task->accesses[i].data;
+        if (atomic_fetch_sub(task->accesses[i].mode & DA_MODE_WRITE ? &d->pending_writes : &d->pending_reads,
+                             1) == 1 &&
+            atomic_load(&d->waiters) > 0)
+            wake(d);
+    }
+    if (atomic_exchange(&task->state, RT_DONE) == RT_AWAITED)
+        wake(task);
+    task_let_go(task);
+    rt_task_release(task);
+    if (submitted_task) {
+        const int64_t before = atomic_fetch_sub(&in_flight, 1);
+        if ((before == 1 || before == IN_FLIGHT_LOW) && atomic_load(&all_waiters) > 0)
+            wake(&in_flight);
+    }
+}
+
+void rt_granted(rt_ticket *ticket)
+{
+    if (atomic_fetch_sub(&ticket->missing, 1) == 1)
+        wake(ticket);
+}
+
+/* ---- waiting ---- */
+
+/* Until nothing conflicts; *settled stays as it is if that was so at once. */
+static da_status wait_datum(rt_data *d, da_mode mode, bool *settled)
+{
+    bool (*const done)(const void *) = mode == DA_MODE_READ ? nothing_written : nothing_used;
+    if (done(d))
+        return DA_OK;
+    DA_TRY(check_datum(d, mode, "waiting for data"));
+    sleep_until(done, d, &d->waiters);
+    *settled = false;
+    return DA_OK;
+}
+
+static rt_data *datum(rt_data *const *list, rt_data *range, int64_t i)
+{
+    return list ? list[i] : &range[i];
+}
+
+/* Of a list or, where that is null, of a range. */
+static da_status wait_data(rt_data *const *list, rt_data *range, int64_t n, da_mode mode)
+{
+    const bool child = atomic_load_explicit(&forked, memory_order_relaxed);
+    const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
+    bool settled;
+
+    DA_TRY(rt_check_may_wait("waiting for data"));
+    do { /* tasks that ran meanwhile may have spawned others */
+        settled = true;
+        for (int64_t i = 0; i < n; i++) {
+            rt_data *d = datum(list, range, i);
+            if (child && (!nothing_used(d) || d->handle))
+                return rt_check_forked();
+            DA_TRY(wait_datum(d, mode, &settled));
+        }
+    } while (!settled);
+    if (b && b->home && !child)
+        for (int64_t i = 0; i < n; i++)
+            b->home(datum(list, range, i));
+    for (int64_t i = 0; i < n; i++) {
+        rt_poison *p = poison_of(datum(list, range, i));
+        if (p) {
+            const da_status status = poison_error(p);
+            poison_release(p);
+            return status;
+        }
+    }
+    return DA_OK;
+}
+
+da_status rt_data_wait(int n, rt_data *const *data, da_mode mode)
+{
+    return wait_data(data, NULL, n, mode);
+}
+
+da_status rt_data_wait_range(rt_data *data, int64_t n, da_mode mode)
+{
+    return wait_data(NULL, data, n, mode);
+}
+
+bool rt_task_done(const rt_task *task)
+{
+    return task_done(task);
+}
+
+da_status rt_task_wait(rt_task *task)
+{
+    int committed = RT_COMMITTED;
+    DA_TRY(rt_check_may_wait("waiting for a task"));
+    if (!task_done(task)) {
+        DA_TRY(rt_check_forked());
+        if (my_maps > 0) {
+            bool mine;
+            lock_acquire(&commit_lock);
+            mine = is_mine(task->behind);
+            lock_release(&commit_lock);
+            if (mine && !task_done(task))
+                return behind_own_map("waiting for a task");
+        }
+        /* whether this or another thread was first to say so: the end of the task wakes us */
+        atomic_compare_exchange_strong(&task->state, &committed, RT_AWAITED);
+        sleep_until(task_done, task, NULL);
+    }
+    return task->failure ? poison_error(task->failure) : DA_OK;
+}
+
+da_status da_wait_all(void)
+{
+    DA_TRY(rt_check_may_wait("da_wait_all"));
+    DA_TRY(rt_check_forked());
+    if (all_behind_own_map())
+        return behind_own_map("da_wait_all");
+    sleep_until(all_done, &in_flight, &all_waiters);
+    return DA_OK;
+}
+
+/* The budget of memory is used up: what is in flight may give some back. */
+static bool wait_for_memory(void)
+{
+    if (rt_in_task() || atomic_load(&forked) || all_done(NULL) || all_behind_own_map())
+        return false;
+    sleep_until(all_done, &in_flight, &all_waiters);
+    return true;
+}
+
+/* ---- host access ---- */
+
+static void count_map(rt_data *d, da_mode mode, int by)
+{
+    atomic_fetch_add_explicit(mode == DA_MODE_READ ? &d->mapped_reads : &d->mapped_writes, by,
+                              memory_order_relaxed);
+}
+
+static void unlink_map(map *m)
+{
+    *(m->prev ? &m->prev->next : &maps) = m->next;
+    if (m->next)
+        m->next->prev = m->prev;
+}
+
+da_status rt_data_map(int n, rt_data *const *data, da_mode mode)
+{
+    rt_ticket ticket;
+    map *list = NULL;
+    da_status status;
+
+    DA_TRY(rt_check_may_wait("mapping data"));
+    for (int i = 0; i < n && atomic_load(&forked); i++)
+        if (!nothing_used(data[i]) || data[i]->handle || atomic_load(&data[i]->mapped_writes) != 0 ||
+            atomic_load(&data[i]->mapped_reads) != 0)
+            return rt_check_forked();
+    for (int i = 0; i < n; i++) {
+        map *m = mem_alloc(sizeof *m);
+        if (!m) {
+            status = err_memory(sizeof *m, "host access");
+            goto fail;
+        }
+        m->data = data[i];
+        m->mode = mode;
+        m->blocks = false;
+        m->thread = &this_thread;
+        m->next = list;
+        list = m;
+    }
+    atomic_init(&ticket.missing, n);
+    lock_acquire(&commit_lock);
+    status = DA_OK;
+    for (int i = 0; i < n && my_maps > 0 && status == DA_OK; i++)
+        if (is_mine(map_before(data[i], mode)))
+            status = behind_own_map("mapping data");
+    if (status == DA_OK)
+        status = placer()->acquire(n, data, mode, &ticket);
+    if (status != DA_OK) {
+        lock_release(&commit_lock);
+        goto fail;
+    }
+    map_number++;
+    my_maps++;
+    while (list) {
+        map *m = list;
+        list = m->next;
+        m->number = map_number;
+        count_map(m->data, mode, 1);
+        if (m->data->owner)
+            rt_owner_retain(m->data->owner);
+        m->prev = NULL;
+        m->next = maps;
+        if (maps)
+            maps->prev = m;
+        maps = m;
+    }
+    lock_release(&commit_lock);
+    sleep_until(ticket_granted, &ticket, NULL);
+    for (int i = 0; i < n; i++) {
+        rt_poison *p = poison_of(data[i]);
+        if (!p)
+            continue;
+        if (mode == DA_MODE_WRITE) {
+            poison_set(data[i], NULL);
+            poison_release(p);
+            continue;
+        }
+        status = poison_error(p);
+        poison_release(p);
+        rt_data_unmap(n, data, mode);
+        return status;
+    }
+    return DA_OK;
+fail:
+    while (list) {
+        map *next = list->next;
+        mem_free(list);
+        list = next;
+    }
+    return status;
+}
+
+void rt_data_unmap(int n, rt_data *const *data, da_mode mode)
+{
+    bool mine = false;
+    for (int i = 0; i < n; i++) {
+        map *m;
+        lock_acquire(&commit_lock);
+        for (m = maps; m && (m->data != data[i] || m->mode != mode); m = m->next)
+            ;
+        if (m) {
+            mine = mine || m->thread == &this_thread;
+            unlink_map(m);
+            placer()->release(m->data, mode);
+            count_map(m->data, mode, -1);
+        }
+        lock_release(&commit_lock);
+        if (m && m->data->owner)
+            rt_owner_release(m->data->owner);
+        mem_free(m);
+    }
+    my_maps -= mine;
+}
+
+void rt_data_forget(rt_data *data)
+{
+    const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
+    if (b && b->forget && !atomic_load_explicit(&forked, memory_order_relaxed))
+        b->forget(data);
+    if (data->poison)
+        poison_set(data, NULL);
+}
+
+/* ---- counters ---- */
+
+void da_get_stats(da_stats *out)
+{
+    da_stats s;
+    memset(&s, 0, sizeof s);
+    lock_acquire(&commit_lock);
+    s.tasks_submitted = submitted;
+    s.tasks_inline = inlined;
+    s.tasks_done = submitted - atomic_load(&in_flight);
+    lock_release(&commit_lock);
+    data_usage(&s.bytes_live, &s.bytes_peak, &s.bytes_cached);
+    s.seconds_busy = busy_seconds();
+    *out = s;
+}
+
+void da_trim(void)
+{
+    mem_trim();
+}
+
+__attribute__((constructor)) static void prepare(void)
+{
+    mem_on_pressure(wait_for_memory);
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/starpu_guest.h"
+#include "runtime/topology.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <signal.h>
+#include <starpu.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- where StarPU keeps its files: it aborts when it cannot make or write them ---- */
+
+enum { PATH_BYTES = 200 }; /* StarPU cuts its own at 256 */
+
+static bool make_directory(const char *path)
+{
+    return (mkdir(path, S_IRWXU) == 0 || errno == EEXIST) && access(path, W_OK | X_OK) == 0;
+}
+
+/* True if StarPU's folders below `base` are there or could be made, and can be written. */
+static bool sampling_usable(const char *base, bool is_home)
+{
+    static const char *const below[] = {"", "/bus", "/codelets", "/codelets/45"};
+    char path[PATH_BYTES + 64];
+
+    if (!base[0] || strlen(base) > PATH_BYTES)
+        return false;
+    if (is_home) {
+        snprintf(path, sizeof path, "%s/.starpu", base);
+        if (!make_directory(path))
+            return false;
+    }
+    for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+        snprintf(path, sizeof path, "%s%s%s", base, is_home ? "/.starpu/sampling" : "", below[i]);
+        if (!make_directory(path))
+            return false;
+    }
+    return true;
+}
+
+/* A folder of this user's under the temporary directory, one for all processes, or one of this process alone. */
+static bool private_directory(char path[PATH_BYTES])
+{
+    const char *tmp = getenv("TMPDIR");
+    struct stat st;
+
+    if (!tmp || !tmp[0] || strlen(tmp) > PATH_BYTES / 2)
+        tmp = "/tmp";
+    snprintf(path, PATH_BYTES, "%s/darray-starpu-%lu", tmp, (unsigned long)geteuid());
+    if (mkdir(path, S_IRWXU) == 0 || (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+                                      st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0))
+        return sampling_usable(path, false);
+    snprintf(path, PATH_BYTES, "%s/darray-starpu-XXXXXX", tmp);
+    return mkdtemp(path) && sampling_usable(path, false);
+}
+
+/* The folder to give StarPU in STARPU_PERF_MODEL_DIR, or "" if its own choice will do. False if there is none. */
+static bool find_model_directory(char path[PATH_BYTES])
+{
+    const char *models = getenv("STARPU_PERF_MODEL_DIR"), *home;
+
+    path[0] = '\0';
+    if (models) {
+        if (sampling_usable(models, false))
+            return true;
+        home = models;
+    } else {
+        home = getenv("XDG_CACHE_HOME");
+        if (!home)
+            home = getenv("STARPU_HOME");
+        if (!home)
+            home = getenv("HOME");
+        if (home && sampling_usable(home, true))
+            return true;
+    }
+    if (!private_directory(path))
+        return false;
+    log_line(1, "starpu: cannot write its files below %s: they go to %s", home ? home : "HOME (not set)",
+             path);
+    return true;
+}
+
+/* ---- cores ---- */
+
+/* Pin workers to the processing units that this process may use where those are not all: StarPU 1.3 takes all it sees. */
+static void bind_to_allowed(struct starpu_conf *conf)
+{
+    unsigned cpus[STARPU_NMAXWORKERS];
+    hwloc_topology_t topology;
+    int allowed, n = 0;
+
+    if (getenv("STARPU_WORKERS_CPUID") || getenv("STARPU_WORKERS_COREID"))
+        return;
+    allowed = topology_allowed(cpus, STARPU_NMAXWORKERS);
+    if (allowed == 0 || hwloc_topology_init(&topology) != 0)
+        return;
+    if (hwloc_topology_load(topology) ==
+        0) /* all of it: StarPU's numbers are those of the whole machine in hwloc's order */
+        for (int i = 0; i < allowed; i++) {
+            const hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(topology, cpus[i]);
+            if (pu)
+                conf->workers_bindid[n++] = pu->logical_index;
+        }
+    hwloc_topology_destroy(topology);
+    if (n == 0)
+        return;
+    for (int i = n; i < STARPU_NMAXWORKERS; i++)
+        conf->workers_bindid[i] = conf->workers_bindid[i - n];
+    conf->use_explicit_workers_bindid = 1;
+}
+
+/* ---- performance models ---- */
+
+/* Whether somebody reads or records them: looking them up for each task costs 10 % of its overhead. */
+static bool models_wanted(void)
+{
+    static const char *const without[] = {"eager", "lws", "ws", "prio", "random"};
+    const struct starpu_sched_policy *policy = starpu_sched_ctx_get_sched_policy(0);
+    const char *calibrate = getenv("STARPU_CALIBRATE");
+
+    if (calibrate && atoi(calibrate) > 0)
+        return true;
+    for (size_t i = 0; policy && policy->policy_name && i < sizeof without / sizeof without[0]; i++)
+        if (strcmp(policy->policy_name, without[i]) == 0)
+            return false;
+    return true;
+}
+
+/* ---- start ---- */
+
+/* Set a variable unless it is set; true if it must be unset again. */
+static bool lend_variable(const char *name, const char *value)
+{
+    return !getenv(name) && setenv(name, value, 1) == 0;
+}
+
+static int initialise(struct starpu_conf *conf, const char *models)
+{
+    char *former = getenv("STARPU_PERF_MODEL_DIR");
+    sigset_t blocked, before;
+    int result;
+
+    if (former && models[0] && !(former = strdup(former)))
+        return -ENOMEM;
+    /* StarPU reads these once, here; its threads inherit the mask, so that the host's handlers run in the host's threads. */
+    const bool silent = lend_variable("STARPU_SILENT", "1");
+    const bool lent = models[0] && setenv("STARPU_PERF_MODEL_DIR", models, 1) == 0;
+    sigfillset(&blocked);
+    for (const int *s = (const int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF, 0}; *s; s++)
+        sigdelset(&blocked, *s);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    result = starpu_init(conf);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (lent) {
+        if (former)
+            setenv("STARPU_PERF_MODEL_DIR", former, 1);
+        else
+            unsetenv("STARPU_PERF_MODEL_DIR");
+    }
+    if (silent)
+        unsetenv("STARPU_SILENT");
+    if (former && models[0])
+        free(former);
+    return result;
+}
+
+da_status spu_guest_start(spu_start *s)
+{
+    char models[PATH_BYTES] = "";
+    struct starpu_conf conf;
+    int result;
+
+    s->shared = starpu_is_initialized();
+    if (s->shared) {
+        /* Only counts: the host's starpu_shutdown() will leave it running until ours. */
+        result = starpu_init(NULL);
+    } else {
+        if (!find_model_directory(models))
+            return err_set(DA_ERROR_RUNTIME,
+                           "starpu: neither its home nor a temporary directory can be written");
+        if (starpu_conf_init(&conf) != 0)
+            return err_set(DA_ERROR_RUNTIME, "starpu: starpu_conf_init failed");
+        conf.catch_signals = 0;
+        conf.ncpus = s->workers < STARPU_MAXCPUS ? s->workers : STARPU_MAXCPUS;
+        conf.ncuda = 0;
+        conf.nopencl = 0;
+#if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
+        conf.nhip = 0;
+#endif
+        /* One queue in the order of priorities is quicker for few workers, but all of them meet at its lock. STARPU_SCHED wins. */
+        conf.sched_policy_name = conf.ncpus <= 8 ? "prio" : "lws";
+        bind_to_allowed(&conf);
+        result = initialise(&conf, models);
+    }
+    if (result != 0)
+        return err_set(DA_ERROR_RUNTIME, "starpu: starpu_init failed: %s", strerror(-result));
+
+    const int workers = (int)starpu_cpu_worker_get_count();
+    if (workers == 0) {
+        starpu_shutdown();
+        return err_set(DA_ERROR_RUNTIME, "starpu: no CPU worker");
+    }
+    if (workers != s->workers)
+        log_line(1, "starpu: %d CPU workers instead of %d (%s)", workers, s->workers,
+                 s->shared                   ? "the program's own StarPU"
+                 : workers == STARPU_MAXCPUS ? "the most that this build has"
+                                             : "STARPU_NCPU");
+    else
+        log_line(2, "starpu: %d CPU workers%s", workers, s->shared ? " of the program's own StarPU" : "");
+    s->workers = workers;
+    s->min_priority = starpu_sched_get_min_priority();
+    s->max_priority = starpu_sched_get_max_priority();
+    s->models = models_wanted();
+    return DA_OK;
+}
+
+bool spu_guest_stop(void)
+{
+    starpu_shutdown();
+    return !starpu_is_initialized();
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Starting StarPU within somebody else's process: its environment, signals, files and perhaps its own use of StarPU. */
+#ifndef DARRAY_SRC_STARPU_GUEST_H
+#define DARRAY_SRC_STARPU_GUEST_H
+
+#include "base/base.h"
+
+typedef struct spu_start {
+    int workers; /* CPU workers asked for, then those there are */
+    bool shared; /* the host program had initialised StarPU before: its configuration holds */
+    bool models; /* performance models are used or recorded */
+    int min_priority, max_priority;
+} spu_start;
+
+/* Initialise StarPU, or join the host's. */
+da_status spu_guest_start(spu_start *s);
+/* Take back our share; true if that stopped it. */
+bool spu_guest_stop(void);
+
+#endif

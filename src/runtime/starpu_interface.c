@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/starpu_interface.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- copying: from one layout of a shape to another ---- */
+
+/* A copy as nested loops over blocks of bytes, innermost first. */
+typedef struct copy_plan {
+    size_t block;
+    int n;
+    int64_t count[DA_MAX_NDIM], from[DA_MAX_NDIM], to[DA_MAX_NDIM]; /* steps in bytes */
+} copy_plan;
+
+typedef int (*copy_block)(size_t from, size_t to, size_t count, size_t step_from, size_t step_to,
+                          size_t bytes, void *ctx);
+
+/* False if there is nothing to copy. */
+static bool copy_plan_make(copy_plan *plan, const spu_piece *a, const spu_piece *b)
+{
+    const int64_t *shape = spu_piece_shape(a);
+    const int64_t size = (int64_t)a->element_size;
+
+    plan->block = a->element_size;
+    plan->n = 0;
+    for (int i = 0; i < a->ndim; i++) {
+        const int64_t from = spu_piece_strides(a)[i] * size, to = spu_piece_strides(b)[i] * size;
+        int k;
+        if (shape[i] == 0)
+            return false;
+        if (shape[i] == 1)
+            continue;
+        for (k = plan->n++; k > 0 && plan->to[k - 1] > to; k--) {
+            plan->count[k] = plan->count[k - 1];
+            plan->from[k] = plan->from[k - 1];
+            plan->to[k] = plan->to[k - 1];
+        }
+        plan->count[k] = shape[i];
+        plan->from[k] = from;
+        plan->to[k] = to;
+    }
+    /* Axes that follow on one another in both layouts become one. */
+    int n = 0;
+    for (int i = 1; i < plan->n; i++) {
+        if (plan->from[i] == plan->from[n] * plan->count[n] && plan->to[i] == plan->to[n] * plan->count[n]) {
+            plan->count[n] *= plan->count[i];
+        } else {
+            n++;
+            plan->count[n] = plan->count[i];
+            plan->from[n] = plan->from[i];
+            plan->to[n] = plan->to[i];
+        }
+    }
+    plan->n = plan->n > 0 ? n + 1 : 0;
+    if (plan->n > 0 && plan->from[0] == size && plan->to[0] == size) {
+        plan->block = (size_t)(size * plan->count[0]);
+        plan->n--;
+        memmove(plan->count, plan->count + 1, (size_t)plan->n * sizeof plan->count[0]);
+        memmove(plan->from, plan->from + 1, (size_t)plan->n * sizeof plan->from[0]);
+        memmove(plan->to, plan->to + 1, (size_t)plan->n * sizeof plan->to[0]);
+    }
+    return true;
+}
+
+/* Calls `copy` for rows of blocks; offsets wrap around below the first element where strides are negative. -EAGAIN if any call said so. */
+static int copy_plan_run(const copy_plan *plan, copy_block copy, void *ctx)
+{
+    int64_t index[DA_MAX_NDIM] = {0};
+    size_t from = 0, to = 0;
+    int result = 0;
+
+    for (;;) {
+        int r, i;
+        if (plan->n == 0)
+            r = copy(from, to, 1, plan->block, plan->block, plan->block, ctx);
+        else
+            r = copy(from, to, (size_t)plan->count[0], (size_t)plan->from[0], (size_t)plan->to[0],
+                     plan->block, ctx);
+        if (r == -EAGAIN)
+            result = r;
+        else if (r != 0)
+            return r;
+        for (i = 1; i < plan->n; i++) {
+            from += (size_t)plan->from[i];
+            to += (size_t)plan->to[i];
+            if (++index[i] < plan->count[i])
+                break;
+            from -= (size_t)(plan->from[i] * plan->count[i]);
+            to -= (size_t)(plan->to[i] * plan->count[i]);
+            index[i] = 0;
+        }
+        if (i >= plan->n)
+            return result;
+    }
+}
+
+typedef struct node_copy {
+    const spu_piece *from, *to;
+    unsigned from_node, to_node;
+    void *async;
+} node_copy;
+
+static int copy_between_nodes(size_t from, size_t to, size_t count, size_t step_from, size_t step_to,
+                              size_t bytes, void *ctx)
+{
+    const node_copy *c = ctx;
+    int result = 0;
+
+    if ((int64_t)step_from >= (int64_t)bytes && (int64_t)step_to >= (int64_t)bytes)
+        return starpu_interface_copy2d(c->from->dev_handle, c->from->offset + from, c->from_node,
+                                       c->to->dev_handle, c->to->offset + to, c->to_node, bytes, count,
+                                       step_from, step_to, c->async);
+    for (; count > 0; count--, from += step_from, to += step_to) {
+        const int r =
+            starpu_interface_copy(c->from->dev_handle, c->from->offset + from, c->from_node,
+                                  c->to->dev_handle, c->to->offset + to, c->to_node, bytes, c->async);
+        if (r == -EAGAIN)
+            result = r;
+        else if (r != 0)
+            return r;
+    }
+    return result;
+}
+
+static int piece_copy(void *src, unsigned src_node, void *dst, unsigned dst_node, void *async)
+{
+    copy_plan plan;
+    node_copy c = {src, dst, src_node, dst_node, async};
+
+    return copy_plan_make(&plan, src, dst) ? copy_plan_run(&plan, copy_between_nodes, &c) : 0;
+}
+
+static const struct starpu_data_copy_methods piece_copy_methods = {.any_to_any = piece_copy};
+
+/* ---- layouts ---- */
+
+/* Strides of a packed copy: axes from innermost to outermost as the given strides have them; of equal ones the later axis is inner. */
+static void pack_strides(int ndim, const int64_t *shape, const int64_t *strides, int64_t *packed)
+{
+    int order[DA_MAX_NDIM];
+    int64_t step = 1;
+
+    for (int i = 0; i < ndim; i++) {
+        int k;
+        for (k = i; k > 0 && imaxabs(strides[order[k - 1]]) >= imaxabs(strides[i]); k--)
+            order[k] = order[k - 1];
+        order[k] = i;
+    }
+    for (int k = 0; k < ndim; k++) {
+        packed[order[k]] = step;
+        if (shape[order[k]] == 0 || __builtin_mul_overflow(step, shape[order[k]], &step))
+            step = 0; /* never used: see spu_piece_size() */
+    }
+}
+
+bool spu_piece_size(const spu_piece *p, size_t *bytes)
+{
+    int64_t size = (int64_t)p->element_size;
+
+    for (int i = 0; i < p->ndim; i++)
+        if (spu_piece_shape(p)[i] == 0) {
+            *bytes = 0;
+            return true;
+        }
+    for (int i = 0; i < p->ndim; i++)
+        if (!size_mul(size, spu_piece_shape(p)[i], &size))
+            return false;
+    *bytes = (size_t)size;
+    return true;
+}
+
+static spu_piece *piece_of(starpu_data_handle_t h)
+{
+    return starpu_data_get_interface_on_node(h, STARPU_MAIN_RAM);
+}
+
+/* ---- the methods ---- */
+
+#if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
+typedef int node_number;
+#else
+typedef unsigned node_number;
+#endif
+
+static void piece_register_handle(starpu_data_handle_t h, node_number home_node, void *data_interface)
+{
+    const spu_piece *piece = data_interface;
+    const size_t bytes = sizeof *piece + 2 * (size_t)piece->ndim * sizeof(int64_t);
+
+    for (unsigned node = 0; node < STARPU_MAXNODES; node++) {
+        spu_piece *local = starpu_data_get_interface_on_node(h, node);
+        memcpy(local, piece, bytes);
+        if (node != (unsigned)home_node) {
+            local->ptr = local->dev_handle = 0;
+            local->offset = 0;
+            pack_strides(piece->ndim, spu_piece_shape(piece), spu_piece_strides(piece),
+                         local->extents + piece->ndim);
+        }
+    }
+}
+
+static starpu_ssize_t piece_allocate(void *data_interface, unsigned node)
+{
+    spu_piece *piece = data_interface;
+    size_t bytes;
+
+    if (!spu_piece_size(piece, &bytes))
+        return -ENOMEM;
+    const uintptr_t memory = starpu_malloc_on_node(node, bytes > 0 ? bytes : 1);
+    if (!memory)
+        return -ENOMEM;
+    piece->ptr = starpu_node_get_kind(node) == STARPU_OPENCL_RAM ? 0 : memory;
+    piece->dev_handle = memory;
+    piece->offset = 0;
+    return (starpu_ssize_t)bytes;
+}
+
+static void piece_free(void *data_interface, unsigned node)
+{
+    spu_piece *piece = data_interface;
+    size_t bytes;
+
+    if (spu_piece_size(piece, &bytes))
+        starpu_free_on_node(node, piece->dev_handle, bytes > 0 ? bytes : 1);
+    piece->ptr = piece->dev_handle = 0;
+}
+
+static size_t piece_get_size(starpu_data_handle_t h)
+{
+    size_t bytes;
+
+    return spu_piece_size(piece_of(h), &bytes) ? bytes : SIZE_MAX;
+}
+
+static uint32_t piece_footprint(starpu_data_handle_t h)
+{
+    const spu_piece *piece = piece_of(h);
+    uint32_t crc =
+        starpu_hash_crc32c_be_n(&piece->element_size, sizeof piece->element_size, (uint32_t)piece->ndim);
+
+    return starpu_hash_crc32c_be_n(piece->extents, (size_t)piece->ndim * sizeof(int64_t), crc);
+}
+
+/* Whether one's memory on a device will do for the other. */
+static int piece_compare(void *data_interface_a, void *data_interface_b)
+{
+    const spu_piece *a = data_interface_a, *b = data_interface_b;
+
+    return a->element_size == b->element_size && a->ndim == b->ndim &&
+           memcmp(a->extents, b->extents, (size_t)a->ndim * sizeof(int64_t)) == 0;
+}
+
+static void piece_display(starpu_data_handle_t h, FILE *file)
+{
+    const spu_piece *piece = piece_of(h);
+
+    for (int i = 0; i < piece->ndim; i++)
+        fprintf(file, "%" PRId64 "\t", spu_piece_shape(piece)[i]);
+}
+
+static starpu_ssize_t piece_describe(void *data_interface, char *buffer, size_t size)
+{
+    const spu_piece *piece = data_interface;
+    size_t used = (size_t)snprintf(buffer, size, "P");
+
+    for (int i = 0; i < piece->ndim; i++)
+        used += (size_t)snprintf(used < size ? buffer + used : NULL, used < size ? size - used : 0,
+                                 i ? "x%" PRId64 : "%" PRId64, spu_piece_shape(piece)[i]);
+    return (starpu_ssize_t)used;
+}
+
+/* ---- packing into one buffer, for messages and disks ---- */
+
+typedef struct buffer_copy {
+    const char *from;
+    char *to;
+} buffer_copy;
+
+static int copy_in_memory(size_t from, size_t to, size_t count, size_t step_from, size_t step_to,
+                          size_t bytes, void *ctx)
+{
+    const buffer_copy *c = ctx;
+
+    for (; count > 0; count--, from += step_from, to += step_to)
+        memcpy(c->to + (ptrdiff_t)to, c->from + (ptrdiff_t)from, bytes);
+    return 0;
+}
+
+/* A description of the buffer that holds a packed copy of `piece`. */
+typedef union packed_piece {
+    spu_piece piece;
+    char space[sizeof(spu_piece) + 2 * DA_MAX_NDIM * sizeof(int64_t)];
+} packed_piece;
+
+static void packed_like(packed_piece *out, starpu_data_handle_t h)
+{
+    const spu_piece *home = piece_of(h);
+
+    memcpy(out, home, sizeof *home + 2 * (size_t)home->ndim * sizeof(int64_t));
+    pack_strides(home->ndim, spu_piece_shape(home), spu_piece_strides(home), out->piece.extents + home->ndim);
+}
+
+static int piece_pack(starpu_data_handle_t h, unsigned node, void **ptr, starpu_ssize_t *count)
+{
+    const spu_piece *piece = starpu_data_get_interface_on_node(h, node);
+    packed_piece packed;
+    copy_plan plan;
+    size_t bytes;
+
+    if (!spu_piece_size(piece, &bytes))
+        return -1;
+    *count = (starpu_ssize_t)bytes;
+    if (!ptr)
+        return 0;
+    if (starpu_malloc_flags(ptr, bytes > 0 ? bytes : 1, 0) != 0)
+        return -1;
+    packed_like(&packed, h);
+    if (copy_plan_make(&plan, piece, &packed.piece)) {
+        buffer_copy c = {(const char *)piece->ptr, *ptr};
+        copy_plan_run(&plan, copy_in_memory, &c);
+    }
+    return 0;
+}
+
+static int piece_peek(starpu_data_handle_t h, unsigned node, void *ptr, size_t count)
+{
+    const spu_piece *piece = starpu_data_get_interface_on_node(h, node);
+    packed_piece packed;
+    copy_plan plan;
+    size_t bytes;
+
+    if (!spu_piece_size(piece, &bytes) || bytes != count)
+        return -1;
+    packed_like(&packed, h);
+    if (copy_plan_make(&plan, &packed.piece, piece)) {
+        buffer_copy c = {ptr, (char *)piece->ptr};
+        copy_plan_run(&plan, copy_in_memory, &c);
+    }
+    return 0;
+}
+
+static int piece_unpack(starpu_data_handle_t h, unsigned node, void *ptr, size_t count)
+{
+    const int result = piece_peek(h, node, ptr, count);
+
+    starpu_free_flags(ptr, count > 0 ? count : 1, 0);
+    return result;
+}
+
+/* No to_pointer method: StarPU would keep a table of host addresses, in which data with one address (empty pieces, the next piece in
+ * recycled memory) collide. */
+#if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
+#define PIECE_OPS_1_4 .peek_data = piece_peek,
+#else
+#define PIECE_OPS_1_4
+#endif
+#define PIECE_OPS(max_ndim)                                                                                  \
+    {                                                                                                        \
+        .register_data_handle = piece_register_handle, .allocate_data_on_node = piece_allocate,              \
+        .free_data_on_node = piece_free, .copy_methods = &piece_copy_methods, .get_size = piece_get_size,    \
+        .footprint = piece_footprint, .compare = piece_compare, .display = piece_display,                    \
+        .describe = piece_describe, .interfaceid = STARPU_UNKNOWN_INTERFACE_ID,                              \
+        .interface_size = sizeof(spu_piece) + 2 * (max_ndim) * sizeof(int64_t), .pack_data = piece_pack,     \
+        .unpack_data = piece_unpack, .name = (char *)(uintptr_t) "DARRAY_PIECE", PIECE_OPS_1_4               \
+    }
+/* StarPU keeps one interface a memory node (16 in Debian's build) for every handle: the usual ones are kept small. */
+static struct starpu_data_interface_ops piece_ops[] = {PIECE_OPS(2), PIECE_OPS(4), PIECE_OPS(DA_MAX_NDIM)};
+
+void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece)
+{
+    struct starpu_data_interface_ops *ops = &piece_ops[piece->ndim <= 2 ? 0 : piece->ndim <= 4 ? 1 : 2];
+    packed_piece home;
+
+    if (ops->interfaceid == STARPU_UNKNOWN_INTERFACE_ID)
+        ops->interfaceid = (enum starpu_data_interface_id)starpu_data_interface_get_next_id();
+    home.piece = (spu_piece){.id = ops->interfaceid,
+                             .ndim = piece->ndim,
+                             .ptr = (uintptr_t)piece->ptr,
+                             .dev_handle = (uintptr_t)piece->ptr,
+                             .element_size = piece->element_size};
+    for (int i = 0; i < piece->ndim; i++) {
+        home.piece.extents[i] = piece->shape[i];
+        home.piece.extents[piece->ndim + i] = piece->strides[i];
+    }
+    starpu_data_register(h, STARPU_MAIN_RAM, &home, ops);
+}
