@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernels' own BLAS and LAPACK: loaded when first needed, one thread a call, invisible to the host program.
+ *
+ * Routines are the Fortran ones, one table a dtype. Matrices and scalars are passed as void pointers, so all four tables
+ * have the same type and a kernel body is the same text for every dtype. The size_t at the end are the lengths of
+ * the character arguments, which Fortran compilers pass there.
+ */
+#ifndef DA_CODELETS_BLAS_H
+#define DA_CODELETS_BLAS_H
+
+#include <darray/base.h>
+
+/* X(name, symbol in f32 and f64, symbol in c64 and c128, parameters); the symbols without letter and underscore. */
+#define DA_BLAS_ROUTINES(X)                                                                                  \
+    X(gemm, "gemm", "gemm",                                                                                  \
+      (const char *transa, const char *transb, const int *m, const int *n, const int *k, const void *alpha,  \
+       const void *a, const int *lda, const void *b, const int *ldb, const void *beta, void *c,              \
+       const int *ldc, size_t, size_t))                                                                      \
+    X(gemv, "gemv", "gemv",                                                                                  \
+      (const char *trans, const int *m, const int *n, const void *alpha, const void *a, const int *lda,      \
+       const void *x, const int *incx, const void *beta, void *y, const int *incy, size_t))                  \
+    X(herk, "syrk", "herk",                                                                                  \
+      (const char *uplo, const char *trans, const int *n, const int *k, const void *alpha, const void *a,    \
+       const int *lda, const void *beta, void *c, const int *ldc, size_t, size_t))                           \
+    X(trmm, "trmm", "trmm",                                                                                  \
+      (const char *side, const char *uplo, const char *trans, const char *diag, const int *m, const int *n,  \
+       const void *alpha, const void *t, const int *ldt, void *b, const int *ldb, size_t, size_t, size_t,    \
+       size_t))                                                                                              \
+    X(trsm, "trsm", "trsm",                                                                                  \
+      (const char *side, const char *uplo, const char *trans, const char *diag, const int *m, const int *n,  \
+       const void *alpha, const void *t, const int *ldt, void *b, const int *ldb, size_t, size_t, size_t,    \
+       size_t))                                                                                              \
+    X(potrf, "potrf", "potrf", (const char *uplo, const int *n, void *a, const int *lda, int *info, size_t)) \
+    X(getrf, "getrf", "getrf",                                                                               \
+      (const int *m, const int *n, void *a, const int *lda, int *pivots, int *info))                         \
+    X(laswp, "laswp", "laswp",                                                                               \
+      (const int *n, void *a, const int *lda, const int *first, const int *last, const int *pivots,          \
+       const int *step))                                                                                     \
+    X(geqrt, "geqrt", "geqrt",                                                                               \
+      (const int *m, const int *n, const int *ib, void *a, const int *lda, void *t, const int *ldt,          \
+       void *work, int *info))                                                                               \
+    X(gemqrt, "gemqrt", "gemqrt",                                                                            \
+      (const char *side, const char *trans, const int *m, const int *n, const int *k, const int *ib,         \
+       const void *v, const int *ldv, const void *t, const int *ldt, void *c, const int *ldc, void *work,    \
+       int *info, size_t, size_t))                                                                           \
+    X(tpqrt, "tpqrt", "tpqrt",                                                                               \
+      (const int *m, const int *n, const int *l, const int *ib, void *a, const int *lda, void *b,            \
+       const int *ldb, void *t, const int *ldt, void *work, int *info))                                      \
+    X(tpmqrt, "tpmqrt", "tpmqrt",                                                                            \
+      (const char *side, const char *trans, const int *m, const int *n, const int *k, const int *l,          \
+       const int *ib, const void *v, const int *ldv, const void *t, const int *ldt, void *a, const int *lda, \
+       void *b, const int *ldb, void *work, int *info, size_t, size_t))
+
+/* One dtype's routines. */
+typedef struct da_blas {
+#define DA_BLAS_MEMBER_(name, real, complex, parameters) void(*name) parameters;
+    DA_BLAS_ROUTINES(DA_BLAS_MEMBER_)
+#undef DA_BLAS_MEMBER_
+} da_blas;
+
+/* The tables; valid once da_blas_load() returned DA_OK. */
+extern da_blas da_blas_f32, da_blas_f64, da_blas_c64, da_blas_c128;
+
+/*
+ * Load the library if that was not tried yet; thread-safe and, once loaded, the cost of a test.
+ * Returns DA_ERROR_UNSUPPORTED if there is none that has all routines: da_blas_text() then says what was tried.
+ */
+da_status da_blas_load(void);
+
+/* What was loaded and how, or why nothing was, in one sentence. Static; valid after da_blas_load(). */
+const char *da_blas_text(void);
+
+#endif

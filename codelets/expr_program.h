@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The expression machine: a program of elementwise instructions, run over a box of elements in one pass.
+ *
+ * A program works on slots. It is run block by block (some hundred elements, so that slots stay in the first-level cache); a
+ * slot is then a pointer and a step: 1 for a vector of the block's elements, 0 for one value that all of them share (a constant, a
+ * broadcast operand, and whatever is computed from such alone). Operands that lie contiguously are used where they are, and the
+ * last instruction writes its result where it belongs; anything else goes through a copy in a slot.
+ */
+#ifndef DARRAY_CODELETS_EXPR_PROGRAM_H
+#define DARRAY_CODELETS_EXPR_PROGRAM_H
+
+#include <darray/base.h>
+
+/* The operations of expr_table.inc, and where, the one with three operands. */
+typedef enum da_op {
+#define OP1(name, b, i, u, r, z, result) DA_OP_##name,
+#define OP2(name, b, i, u, r, z, result) DA_OP_##name,
+#include "expr_table.inc"
+#undef OP1
+#undef OP2
+    DA_OP_where,
+    DA_OP_COUNT
+} da_op;
+
+enum { DA_DTYPE_COUNT = DA_C128 + 1 };
+
+/* out[i] = f(a[i], b[i], c[i]) for i < n. `out` may be the same as a vector operand of the same element size. */
+typedef void (*da_expr_fn)(void *out, const void *a, const void *b, const void *c, int64_t n);
+/* The kernels of one operation: bit k of the index says that operand k is one value instead of a vector. Null where that is not
+ * provided for: the value is then copied to a vector. */
+typedef da_expr_fn da_expr_kernel[8];
+
+/* ---- what there is ---- */
+
+typedef enum da_op_result { DA_RESULT_SAME, DA_RESULT_BOOL, DA_RESULT_REAL } da_op_result;
+typedef enum da_op_support { DA_OP_NO, DA_OP_YES, DA_OP_AS_F64, DA_OP_AS_BOOL } da_op_support;
+
+/* "multiply" */
+const char *da_op_name(da_op op);
+/* Number of operands. */
+int da_op_arity(da_op op);
+/* Whether operands of this dtype are taken (AS_F64, AS_BOOL: once converted). */
+da_op_support da_op_supports(da_op op, da_dtype dtype);
+/* The dtype of the result for operands (of `where`: the last two) of this one. */
+da_dtype da_op_result_dtype(da_op op, da_dtype dtype);
+
+/* Bytes of an element. */
+int da_dtype_bytes(da_dtype dtype);
+
+/* The kernels for this CPU; null if there are none. */
+const da_expr_kernel *da_expr_kernel_of(da_op op, da_dtype dtype);
+/* Conversion to the same or a higher kind (bool, integer, real, complex) or to bool; null for others. */
+const da_expr_kernel *da_expr_convert_kernel(da_dtype to, da_dtype from);
+/* `op2` with the result of `op1` as its first (or, if `reversed`, its second) operand, in one pass and with the same bits; null if
+ * there are no such kernels. Operands: those of op1, then the other one of op2. */
+const da_expr_kernel *da_expr_pair_kernel(da_op op1, da_op op2, bool reversed, da_dtype dtype);
+
+/* 0, 3 or 4: the level of the x86-64 architecture whose kernels are used. DARRAY_CPU_LEVEL lowers it. */
+int da_cpu_level(void);
+
+/* ---- programs ---- */
+
+typedef struct da_expr_instr {
+    const da_expr_fn *kernel; /* a da_expr_kernel; null: load an input */
+    int32_t out, a, b, c; /* slots, or ~k for constant k; of a load `a` is the input; those not used are 0 */
+    int16_t nargs;        /* 1 to 3; 0 for a load */
+    unsigned char out_size;   /* bytes of an element of the result */
+    unsigned char in_size[3]; /* and of the operands */
+} da_expr_instr;
+
+enum { DA_EXPR_MAX_SLOTS = 64, DA_EXPR_MAX_INPUTS = 64, DA_EXPR_MAX_ROOTS = 3 };
+
+typedef struct da_expr_program {
+    int ninstr, ninputs, nslots;
+    int nroots;                  /* results: one, or several that a reduction accumulates in one pass */
+    int root[DA_EXPR_MAX_ROOTS]; /* their slots; not used for anything else, and root[0] is written last */
+    int root_size[DA_EXPR_MAX_ROOTS]; /* bytes of their elements */
+    int max_size;                     /* bytes of the largest element type in it */
+    bool stream;                      /* the result does not fit the caches: store past them */
+    const da_expr_instr *instr;
+    const unsigned char *input_size;
+    const da_c128 *constants; /* 16 bytes each, beginning with the value */
+} da_expr_program;
+
+/* A piece of memory as a program sees it: element (i0, i1, ...) at data + (i0*strides[0] + ...) elements. */
+typedef struct da_expr_operand {
+    void *data;
+    const int64_t *strides; /* null: all 0 */
+} da_expr_operand;
+
+/* out[i] = program(in[0][i], ...) for all i of a box. `out` may coincide with an input of the same strides and element size. */
+void da_expr_run(const da_expr_program *p, int ndim, const int64_t *extent, da_expr_operand out,
+                 const da_expr_operand *in);
+
+/* ---- reductions ---- */
+
+/* The operations that combine elements: associative rows of the table. */
+typedef struct da_expr_reduction {
+    da_op op[DA_EXPR_MAX_ROOTS];
+    da_dtype dtype[DA_EXPR_MAX_ROOTS]; /* of the roots */
+} da_expr_reduction;
+
+/*
+ * out[r][i] = combination of root r of the program over all reduced axes. A reduced axis is one with reduced[d]; the strides of
+ * `out` are not used there. Elements are combined pairwise, in an order that depends on the box and the strides alone. Every reduced
+ * extent must be > 0.
+ */
+void da_expr_reduce(const da_expr_program *p, const da_expr_reduction *how, int ndim, const int64_t *extent,
+                    const bool *reduced, const da_expr_operand *out, const da_expr_operand *in);
+
+/* The place of the minimum or maximum. */
+typedef struct da_expr_arg {
+    da_dtype dtype; /* of the values */
+    bool max;
+    int64_t base;         /* index of the box's first element */
+    const int64_t *index; /* by how much one step along each axis advances the index (0 for kept axes) */
+    const da_expr_operand *from; /* not null: the elements' indices (i64) are read from here instead */
+} da_expr_arg;
+/* value[i], index[i]: the extreme element over the reduced axes and the lowest index where it stands; NaN wins. */
+void da_expr_reduce_arg(const da_expr_program *p, const da_expr_arg *how, int ndim, const int64_t *extent,
+                        const bool *reduced, da_expr_operand value, da_expr_operand index,
+                        const da_expr_operand *in);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a kernel body in cpu/ is written with. The file that includes it has defined
+ *   DA_SUFFIX   f32, f64, c64 or c128
+ *   DA_T        the element type, a C number
+ *   DA_REAL     the type of its parts
+ *   DA_COMPLEX  1 if it is complex
+ */
+#include "kernel_support.h"
+#include "kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DA_JOIN3_(a, b, c) a##b##c
+#define DA_JOIN3(a, b, c) DA_JOIN3_(a, b, c)
+
+/* The function of a kernel for this dtype; a private one of the bodies. */
+#define DA_FN(name) DA_JOIN3(da_kernel_##name, _, DA_SUFFIX)
+
+/* A routine of this dtype's BLAS. */
+#define DA_BLAS(name) (DA_JOIN3(da_blas, _, DA_SUFFIX).name)
+
+/* A da_c128 as an element; the character of A^H; the parts of an element. */
+#if DA_COMPLEX
+#define DA_ELEMENT(z) ((DA_T)__builtin_complex((DA_REAL)(z).re, (DA_REAL)(z).im))
+#define DA_H "C"
+#define DA_RE(x) (((const DA_REAL *)&(x))[0])
+#else
+#define DA_ELEMENT(z) ((DA_T)(z).re)
+#define DA_H "T"
+#define DA_RE(x) (x)
+#endif
+
+/* Element (i, j) of a da_matrix. */
+#define DA_ENTRY(matrix, i, j) (((DA_T *)(matrix).data)[(i) + (ptrdiff_t)(j) * (matrix).ld])
+
+/* The m x n block of a matrix that begins at (i, j). */
+static inline da_matrix DA_FN(block)(const da_matrix *a, int i, int j, int m, int n)
+{
+    return (da_matrix){&DA_ENTRY(*a, i, j), m, n, a->ld};
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernels of linear algebra as codelets, with their by-value arguments. Four are public (darray/task.h); these are not.
+ *
+ * Matrices are column-major and of one dtype: f32, f64, c64 or c128, for gemm also the integers and bool. A buffer with more axes than
+ * a kernel works on is a batch: the kernel runs on each of its matrices, buffers with extent 1 there are used for all of them.
+ */
+#ifndef DA_CODELETS_KERNELS_H
+#define DA_CODELETS_KERNELS_H
+
+#include <darray/task.h>
+
+/* Element type of row exchanges: exchange i is of row i with row pivots[i], from 0. */
+#define DA_PIVOT_DTYPE DA_I64
+
+/* Copies src to dst, of any strides: all of it, or what lies on one side of (and on) the whole matrix's diagonal. */
+typedef struct da_lacpy_args {
+    unsigned uplo;  /* 0: all; DA_LOWER or DA_UPPER: that triangle */
+    unsigned clear; /* if not 0: what is not copied becomes 0, otherwise it stays as it is */
+    int64_t offset; /* row minus column, in the whole matrix, of the block's first element */
+} da_lacpy_args;
+
+/* Sets a block of the identity matrix. */
+typedef struct da_laset_args {
+    int64_t offset; /* as above */
+} da_laset_args;
+
+/* One block column of a right-looking Cholesky step: c -= a b^H, and where c begins with a diagonal block, only its lower triangle. */
+typedef struct da_cholesky_update_args {
+    unsigned
+        diagonal; /* if not 0: c begins with the diagonal block, as many rows as c has columns; a begins with b */
+    unsigned pad;
+} da_cholesky_update_args;
+
+/* trsm that reports a zero on t's diagonal as the fault offset + its index (from 1). */
+typedef struct da_trsm_checked_args {
+    da_trsm_args trsm;
+    int64_t offset;
+} da_trsm_checked_args;
+
+/* Applies Q or Q^H of geqrt or tpqrt to c, or to the pair (a, b). */
+typedef struct da_unmqr_args {
+    unsigned flags; /* DA_CONJ_TRANSPOSE: Q^H; DA_RIGHT: from the right */
+    unsigned pad;
+} da_unmqr_args;
+
+/* Row exchanges. */
+typedef struct da_pivot_args {
+    int64_t
+        offset; /* row of the block's first row in the whole matrix, which pivots count from; exchange 0 is of that row */
+    unsigned inverse; /* laswp: if not 0, the exchanges are undone: from the last to the first */
+    unsigned pad;
+} da_pivot_args;
+
+/* ---- the codelets; see kernel_list.inc for their buffers ---- */
+
+#define KERNEL(name, ...) extern const da_codelet da_codelet_##name;
+#define PUBLIC_KERNEL(name, ...)
+#include "kernel_list.inc"
+#undef KERNEL
+#undef PUBLIC_KERNEL
+
+/* True for the dtypes of linear algebra: f32, f64, c64, c128. */
+bool da_kernels_take(da_dtype dtype);
+
+/* The dtypes that the gemm codelet takes: those and the integers and bool. */
+bool da_kernels_multiply(da_dtype dtype);
+
+#endif

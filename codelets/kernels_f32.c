@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define DA_SUFFIX f32
+#define DA_T float
+#define DA_REAL float
+#define DA_COMPLEX 0
+#include "cpu/all.inc"

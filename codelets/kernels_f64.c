@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define DA_SUFFIX f64
+#define DA_T double
+#define DA_REAL double
+#define DA_COMPLEX 0
+#include "cpu/all.inc"
