@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file linalg.h
+ * Dense linear algebra by tiles, for f32, f64, c64 and c128 (products: every dtype but f16 and bf16).
+ *
+ * Shapes. Matrices are the last two axes; leading axes are a batch, and the leading axes of several operands
+ * broadcast against each other. Operands may be any views (transposed, with steps, of other arrays) and need not
+ * share a tiling. Extents may be zero; results are what NumPy gives. At most 2^31-1 rows and columns a matrix.
+ *
+ * Results are new arrays that the caller releases; they do not share memory with operands. Functions that change an array
+ * in place read all operands as if before any write, however they overlap.
+ *
+ * Faults. Everything is asynchronous: a breakdown (a matrix that is not positive definite, a singular one) is no error of the
+ * call; da_wait(), da_item(), da_to_host() report it on whatever was computed from it, as DA_ERROR_NUMERICAL with a
+ * sentence such as "cholesky: leading minor 137 of 512 is not positive definite" (in a batch: the lowest index
+ * in any of its matrices). The values are then unspecified. NaN and infinities in operands are no faults by themselves.
+ *
+ * Errors at once, of every function: DA_ERROR_ARGUMENT (null, unknown or contradicting flags), DA_ERROR_STALE, DA_ERROR_SHAPE,
+ * DA_ERROR_DTYPE (none of the above, or operands differ: see da_astype()), DA_ERROR_OVERFLOW, DA_ERROR_MEMORY,
+ * DA_ERROR_UNSUPPORTED (no BLAS/LAPACK was found), DA_ERROR_RUNTIME, DA_ERROR_FORKED. On an error nothing was submitted
+ * and outputs are untouched.
+ */
+#ifndef DARRAY_LINALG_H
+#define DARRAY_LINALG_H
+
+#include <darray/array.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- products ---- */
+
+/**
+ * out = a @ b with NumPy's rules.
+ * @param out (..., m, n) for a of (..., m, k) and b of (..., k, n). A 1-d `a` is a row and a 1-d `b` a column, and that axis is
+ *            missing in the result.
+ * Integers wrap; products of bool are logical. DA_ERROR_SHAPE for 0-d operands and where k or leading axes do not fit.
+ */
+DA_NODISCARD da_status da_matmul(da_array **out, const da_array *a, const da_array *b);
+
+/**
+ * c = alpha a b + beta c in place; transposed operands are views (da_matrix_transpose()).
+ * @param c     (..., m, n), any view but a broadcast one; the leading axes of a and b broadcast to its.
+ * @param alpha number of any C type that c's dtype holds (DA_ERROR_DTYPE for 0.5 with integers, complex with reals).
+ * @param beta  likewise; with 0 c is overwritten and not read.
+ */
+DA_NODISCARD da_status da_gemm(da_array *c, da_scalar alpha, const da_array *a, const da_array *b,
+                               da_scalar beta);
+
+/* ---- Cholesky ---- */
+
+/**
+ * The Cholesky factor of Hermitian positive definite matrices of (..., n, n).
+ * @param out   lower triangular with a = L L^H, or with DA_UPPER upper triangular with a = U^H U; zero elsewhere.
+ * @param flags DA_LOWER (also meant by 0) or DA_UPPER; only that triangle of `a` is read.
+ * Fault: "cholesky: leading minor i of n is not positive definite", also where a pivot is NaN.
+ */
+DA_NODISCARD da_status da_cholesky(da_array **out, const da_array *a, unsigned flags);
+
+/** The same in place: the triangle that is read becomes the factor, the other one is not touched. */
+DA_NODISCARD da_status da_cholesky_inplace(da_array *a, unsigned flags);
+
+/* ---- QR ---- */
+
+/**
+ * a = q r for matrices of (..., m, n), by Householder reflectors; k = min(m, n).
+ * @param q (..., m, k) with orthonormal columns, or null if not wanted.
+ * @param r (..., k, n) upper triangular (its diagonal may be negative or complex), or null if not wanted.
+ */
+DA_NODISCARD da_status da_qr(da_array **q, da_array **r, const da_array *a);
+
+/** A QR factorisation of one matrix, with Q kept as Householder reflectors. Owned through da_qr_factors_release() or DA_AUTO. */
+typedef struct da_qr_factors da_qr_factors;
+
+/** Factor one matrix of (m, n) (DA_ERROR_SHAPE for a batch: da_qr() takes them). It keeps nothing of `a`. */
+DA_NODISCARD da_status da_qr_factor(da_qr_factors **out, const da_array *a);
+
+/** R: (k, n), or with DA_COMPLETE (m, n), upper triangular. */
+DA_NODISCARD da_status da_qr_r(da_array **r, const da_qr_factors *f, unsigned flags);
+
+/** Q formed: (m, k), or with DA_COMPLETE (m, m). */
+DA_NODISCARD da_status da_qr_q(da_array **q, const da_qr_factors *f, unsigned flags);
+
+/**
+ * op(Q) b, or with DA_RIGHT b op(Q), for the m x m matrix Q, without forming it.
+ * @param b     (..., m, p), with DA_RIGHT (..., p, m), or a vector of m elements.
+ * @param flags DA_RIGHT; DA_CONJ_TRANSPOSE for op(Q) = Q^H; DA_TRANSPOSE means the same for real Q and is
+ *              DA_ERROR_ARGUMENT for complex Q.
+ */
+DA_NODISCARD da_status da_qr_apply(da_array **out, const da_qr_factors *f, const da_array *b, unsigned flags);
+
+/** Release a factorisation and set it to null; null and pointers to null are fine. Never waits. */
+DA_API void da_qr_factors_release(da_qr_factors **f);
+
+/* ---- systems of equations ---- */
+
+/**
+ * Solve op(t) x = b, or with DA_RIGHT x op(t) = b, for triangular matrices t of (..., n, n).
+ * @param x     a new array like b (with the broadcast leading axes).
+ * @param b     (..., n, p), with DA_RIGHT (..., p, n), or a vector of n elements.
+ * @param flags DA_UPPER or DA_LOWER (one is needed): the triangle of t that is read; DA_UNIT: its diagonal is taken as ones and
+ *              not read; DA_TRANSPOSE or DA_CONJ_TRANSPOSE: op; DA_RIGHT.
+ * Fault: "solve_triangular: diagonal element i of n is zero".
+ */
+DA_NODISCARD da_status da_solve_triangular(da_array **x, const da_array *t, const da_array *b,
+                                           unsigned flags);
+
+/** The same in place: b becomes x. The leading axes of t broadcast to b's (DA_ERROR_SHAPE otherwise). */
+DA_NODISCARD da_status da_solve_triangular_inplace(const da_array *t, da_array *b, unsigned flags);
+
+/**
+ * P a = L U by partial pivoting, for matrices of (..., m, n); k = min(m, n).
+ * @param lu     (..., m, n): L below the diagonal (its ones are not stored), U on and above it.
+ * @param pivots (..., k) of int64: for i = 0, 1, ... row i was exchanged with row pivots[i], as LAPACK's getrf but counted from 0.
+ * A zero pivot is a fault of what is solved with it, not of the factors.
+ */
+DA_NODISCARD da_status da_lu(da_array **lu, da_array **pivots, const da_array *a);
+
+/**
+ * x with a x = b, from da_lu() of a square a.
+ * @param b (..., n, p), or a vector of n elements.
+ * Fault: "solve: the matrix is singular: pivot i of n is zero". Pivots that name no row fail the task: DA_ERROR_TASK.
+ */
+DA_NODISCARD da_status da_lu_solve(da_array **x, const da_array *lu, const da_array *pivots,
+                                   const da_array *b);
+
+/** x with a x = b for square a of (..., n, n), by pivoted LU. `b` and the fault as da_lu_solve(): a vector only if it has one axis,
+ *  as NumPy 2. */
+DA_NODISCARD da_status da_solve(da_array **x, const da_array *a, const da_array *b);
+
+/**
+ * x that minimises |a x - b| for matrices a of (..., m, n) with m >= n and independent columns, by QR.
+ * @param x (..., n, p) for b of (..., m, p), or n elements for a vector of m.
+ * Fault: "lstsq: column i of n depends on those before it", where R has an exact zero on its diagonal.
+ */
+DA_NODISCARD da_status da_lstsq(da_array **x, const da_array *a, const da_array *b);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define da_gemm(c, alpha, a, b, beta) (da_gemm)((c), DA_NUMBER(alpha), (a), (b), DA_NUMBER(beta))
+
+#endif

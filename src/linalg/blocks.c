@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Blocks of matrices as operands, checks of arguments, and views that BLAS can take. */
+#include "linalg/linalg.h"
+
+#include "codelets/blas.h"
+#include <inttypes.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* ---- blocks ---- */
+
+int64_t lead_chunk(const da_shape *shape)
+{
+    const int64_t enough = 32 * 1024; /* elements that make a task worth its overhead */
+    const int64_t *dim = shape->dim + shape->ndim;
+    const int64_t size = most(dim[-2], 1) * most(dim[-1], 1);
+    const int64_t share = 2 * rt_workers_for_shaping();
+
+    if (shape->ndim < 3)
+        return 1;
+    return most(least(enough / size, (dim[-3] + share - 1) / share), 1);
+}
+
+lead lead_first(const da_array *a)
+{
+    const da_shape shape = array_shape_of(a);
+    lead at;
+
+    at.ndim = a->ndim - 2;
+    at.more = true;
+    at.chunk = lead_chunk(&shape);
+    for (int d = 0; d < at.ndim; d++) {
+        at.shape[d] = a->shape[d];
+        at.start[d] = 0;
+        at.count[d] = d == at.ndim - 1 ? least(at.chunk, a->shape[d]) : 1;
+        at.more = at.more && a->shape[d] > 0;
+    }
+    return at;
+}
+
+void lead_next(lead *at)
+{
+    for (int d = at->ndim - 1; d >= 0; d--) {
+        const int64_t step = d == at->ndim - 1 ? at->chunk : 1;
+
+        at->start[d] += step;
+        if (at->start[d] < at->shape[d]) {
+            at->count[d] = least(step, at->shape[d] - at->start[d]);
+            return;
+        }
+        at->start[d] = 0;
+        at->count[d] = least(step, at->shape[d]);
+    }
+    at->more = false;
+}
+
+static void access_box(task_builder *t, const da_array *a, const lead *at, int nspans, const span *spans,
+                       da_mode mode)
+{
+    int64_t start[DA_MAX_NDIM], count[DA_MAX_NDIM];
+
+    for (int d = 0; d < at->ndim; d++) {
+        start[d] = at->start[d];
+        count[d] = at->count[d];
+    }
+    for (int s = 0; s < nspans; s++) {
+        start[at->ndim + s] = spans[s].at;
+        count[at->ndim + s] = spans[s].n;
+    }
+    task_access(t, a, start, count, mode);
+}
+
+void access_block(task_builder *t, const da_array *a, const lead *at, span rows, span cols, da_mode mode)
+{
+    access_box(t, a, at, 2, (const span[]){rows, cols}, mode);
+}
+
+void access_vector(task_builder *t, const da_array *a, const lead *at, span rows, da_mode mode)
+{
+    access_box(t, a, at, 1, &rows, mode);
+}
+
+/* ---- shapes ---- */
+
+da_shape shape_with(const da_array *a, int64_t rows, int64_t cols)
+{
+    da_shape shape = array_shape_of(a);
+
+    shape.dim[shape.ndim - 2] = rows;
+    shape.dim[shape.ndim - 1] = cols;
+    return shape;
+}
+
+void tile_with(int64_t *tile, const da_shape *shape, int64_t mb, int64_t nb)
+{
+    for (int d = 0; d < shape->ndim - 3; d++)
+        tile[d] = 1;
+    if (shape->ndim > 2)
+        tile[shape->ndim - 3] = lead_chunk(shape);
+    tile[shape->ndim - 2] = most(mb, 1);
+    tile[shape->ndim - 1] = most(nb, 1);
+}
+
+bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb)
+{
+    int64_t tile[DA_MAX_NDIM];
+
+    if (!tiling_forced(shape, tile))
+        return false;
+    *mb = tile[shape->ndim - 2];
+    *nb = tile[shape->ndim - 1];
+    return true;
+}
+
+int64_t tile_step(const da_array *x, int d)
+{
+    const int axis = x->axis[d];
+    const int64_t step = x->step[d] < 0 ? -x->step[d] : x->step[d];
+
+    return axis < 0 || step == 0 ? most(x->shape[d], 1) : most(x->s->tile[axis] / step, 1);
+}
+
+/* ---- checks ---- */
+
+da_status check_kernels(void)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+
+    if (da_blas_load() != DA_OK)
+        return err_set(DA_ERROR_UNSUPPORTED, "%s", da_blas_text());
+    if (log_enabled(1) && !atomic_flag_test_and_set(&told))
+        log_line(1, "%s", da_blas_text());
+    return DA_OK;
+}
+
+da_status check_matrix(const da_array *a, bool vector, const char *function, const char *name)
+{
+    char text[SHAPE_TEXT];
+    da_shape shape;
+
+    DA_TRY(array_check(a, function, name));
+    shape = array_shape_of(a);
+    if (!da_kernels_take(a->s->dtype))
+        return err_set(DA_ERROR_DTYPE, "%s: %s is %s; it must be float32, float64, complex64 or complex128",
+                       function, name, da_dtype_name(a->s->dtype));
+    if (a->ndim < (vector ? 1 : 2))
+        return err_set(DA_ERROR_SHAPE, "%s: %s has shape %s; it must be a %s", function, name,
+                       shape_text(&shape, text), vector ? "vector or matrix" : "matrix");
+    for (int d = a->ndim > 2 ? a->ndim - 2 : 0; d < a->ndim; d++)
+        if (a->shape[d] > INT_MAX)
+            return err_set(DA_ERROR_OVERFLOW, "%s: %s has shape %s; BLAS takes at most %d rows and columns",
+                           function, name, shape_text(&shape, text), INT_MAX);
+    return check_kernels();
+}
+
+da_status check_square(const da_array *a, const char *function, const char *name)
+{
+    char text[SHAPE_TEXT];
+    const da_shape shape = array_shape_of(a);
+
+    if (rows_of(a) != cols_of(a))
+        return err_set(DA_ERROR_SHAPE, "%s: %s has shape %s; it must be square", function, name,
+                       shape_text(&shape, text));
+    return DA_OK;
+}
+
+da_status check_same_dtype(const da_array *a, const char *a_name, const da_array *b, const char *b_name,
+                           const char *function)
+{
+    if (a->s->dtype != b->s->dtype)
+        return err_set(DA_ERROR_DTYPE, "%s: %s is %s and %s is %s; they must have one dtype (see da_astype)",
+                       function, a_name, da_dtype_name(a->s->dtype), b_name, da_dtype_name(b->s->dtype));
+    return DA_OK;
+}
+
+da_status check_flags(unsigned flags, unsigned allowed, const char *function)
+{
+    if (flags & ~allowed)
+        return err_set(DA_ERROR_ARGUMENT, "%s: flags 0x%x are not among those it takes (0x%x)", function,
+                       flags & ~allowed, allowed);
+    if ((flags & DA_UPPER) && (flags & DA_LOWER))
+        return err_set(DA_ERROR_ARGUMENT, "%s: both DA_UPPER and DA_LOWER are given", function);
+    if ((flags & DA_TRANSPOSE) && (flags & DA_CONJ_TRANSPOSE))
+        return err_set(DA_ERROR_ARGUMENT, "%s: both DA_TRANSPOSE and DA_CONJ_TRANSPOSE are given", function);
+    return DA_OK;
+}
+
+da_status check_writable(const da_array *a, const char *function, const char *name)
+{
+    if (a->read_only)
+        return err_set(DA_ERROR_ARGUMENT, "%s: %s is a broadcast view, whose elements share memory", function,
+                       name);
+    return DA_OK;
+}
+
+/* ---- operands that BLAS can take ---- */
+
+/* Does axis `down` have contiguous elements and axis `across` no overlapping ones? */
+static bool is_major(const da_array *a, const int64_t *strides, int down, int across)
+{
+    const int64_t m = a->shape[down], n = a->shape[across];
+
+    return (m <= 1 || strides[down] == 1) &&
+           (n <= 1 || (strides[across] >= most(m, 1) && strides[across] <= INT_MAX));
+}
+
+bool is_column_major(const da_array *a)
+{
+    int64_t strides[DA_MAX_NDIM];
+
+    array_strides(a, strides);
+    return is_major(a, strides, a->ndim - 2, a->ndim - 1);
+}
+
+da_status column_major(operation *op, const da_array **out, unsigned *trans, const da_array *a,
+                       const da_array *written)
+{
+    const bool safe = !written || !array_overlaps(a, written);
+    int64_t strides[DA_MAX_NDIM];
+    da_array *view = NULL;
+
+    *trans = 0;
+    *out = a;
+    array_strides(a, strides);
+    if (safe && is_major(a, strides, a->ndim - 2, a->ndim - 1))
+        return DA_OK;
+    if (safe && is_major(a, strides, a->ndim - 1, a->ndim - 2)) {
+        DA_TRY(operation_own(op, da_matrix_transpose(&view, a), &view));
+        *trans = DA_TRANSPOSE;
+    } else {
+        DA_TRY(operation_copy(op, &view, a, NULL));
+    }
+    *out = view;
+    return DA_OK;
+}
+
+da_status common_lead(da_shape *out, const da_array *a, const da_array *b, const char *function)
+{
+    const da_array *const longer = a->ndim >= b->ndim ? a : b, *const shorter = a->ndim >= b->ndim ? b : a;
+    const int shift = longer->ndim - shorter->ndim;
+
+    out->ndim = longer->ndim > 2 ? longer->ndim - 2 : 0;
+    for (int d = 0; d < out->ndim; d++) {
+        const int64_t m = longer->shape[d], n = d < shift ? 1 : shorter->shape[d - shift];
+
+        if (m != n && m != 1 && n != 1) {
+            const da_shape as = array_shape_of(a), bs = array_shape_of(b);
+            char at[SHAPE_TEXT], bt[SHAPE_TEXT];
+
+            return err_set(DA_ERROR_SHAPE, "%s: the leading axes of %s and %s do not broadcast", function,
+                           shape_text(&as, at), shape_text(&bs, bt));
+        }
+        out->dim[d] = m == 1 ? n : m;
+    }
+    return DA_OK;
+}
+
+da_status broadcast_lead(operation *op, const da_array **out, const da_array *a, const da_shape *shape)
+{
+    da_shape all = *shape;
+    da_array *view = NULL;
+    bool same = a->ndim == shape->ndim + 2;
+
+    for (int d = 0; same && d < shape->ndim; d++)
+        same = a->shape[d] == shape->dim[d];
+    *out = a;
+    if (same)
+        return DA_OK;
+    all.dim[all.ndim++] = rows_of(a);
+    all.dim[all.ndim++] = cols_of(a);
+    DA_TRY(operation_own(op, da_broadcast_to(&view, a, all), &view));
+    *out = view;
+    return DA_OK;
+}
+
+da_status as_matrix(operation *op, da_array **out, const da_array *b, bool row)
+{
+    return operation_own(op, b->ndim > 1 ? array_view(out, b) : da_expand_dims(out, b, row ? 0 : 1), out);
+}
+
+da_status as_vector(operation *op, da_array **out, const da_array *x, bool vector, bool row)
+{
+    return operation_own(op, vector ? da_squeeze(out, x, DA_AXES(row ? -2 : -1)) : array_view(out, x), out);
+}
+
+/* ---- copies ---- */
+
+da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsigned uplo, bool clear,
+                        int64_t mb, int64_t nb)
+{
+    EACH_LEAD (at, dst) {
+        EACH_SPAN (j, 0, cols_of(dst), nb) {
+            EACH_SPAN (i, 0, rows_of(dst), mb) {
+                const da_lacpy_args args = {.uplo = uplo, .clear = clear, .offset = i.at - j.at};
+                const bool below = i.at >= j.at + j.n, above = i.at + i.n <= j.at;
+                const bool inside = uplo == 0 || (uplo == DA_LOWER && below) || (uplo == DA_UPPER && above);
+                const bool outside = (uplo == DA_LOWER && above) || (uplo == DA_UPPER && below);
+                task_builder t;
+
+                if (outside && !clear)
+                    continue;
+                task_begin(&t, &da_codelet_lacpy);
+                access_block(&t, src, &at, i, j, DA_MODE_READ);
+                access_block(&t, dst, &at, i, j, inside || clear ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
+                task_value(&t, &args, sizeof args);
+                DA_TRY(task_add(&t, &op->batch));
+            }
+        }
+    }
+    return DA_OK;
+}

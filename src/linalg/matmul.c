@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Products: one task a block of the result, which multiplies whole rows with whole columns in one BLAS call, so blocks are as large as
+ * keeps all workers busy. Transposed operands are flags; operands that BLAS cannot take are copied first.
+ */
+#include "linalg/linalg.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
+static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64_t *nb)
+{
+    const double m = (double)most(shape->dim[shape->ndim - 2], 1),
+                 n = (double)most(shape->dim[shape->ndim - 1], 1);
+    const double blocks = fmin(fmax(2 * m * n * (double)depth / 4e6, 1), 4 * rt_workers_for_shaping());
+    const double columns = fmin(fmax(round(sqrt(blocks * 2 * n / m)), 1), blocks);
+    const double rows = ceil(blocks / columns);
+
+    if (tile_forced(shape, mb, nb))
+        return;
+    *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
+    *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
+}
+
+/* c = alpha a b + beta c for a column-major c; a and b have any strides, and leading axes that broadcast to c's. */
+static da_status product_tasks(operation *op, da_array *c, da_c128 alpha, const da_array *a,
+                               const da_array *b, da_c128 beta)
+{
+    const bool write_only = beta.re == 0 && beta.im == 0;
+    const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
+    const span depth = {0, cols_of(a)};
+    da_shape batch = array_shape_of(c);
+    da_gemm_args args = {.alpha = alpha, .beta = beta};
+    task_builder t;
+
+    batch.ndim -= 2;
+    DA_TRY(column_major(op, &a, &args.transa, a, c));
+    DA_TRY(column_major(op, &b, &args.transb, b, c));
+    DA_TRY(broadcast_lead(op, &a, a, &batch));
+    DA_TRY(broadcast_lead(op, &b, b, &batch));
+    EACH_LEAD (at, c) {
+        EACH_SPAN (j, 0, cols_of(c), nb) {
+            EACH_SPAN (i, 0, rows_of(c), mb) {
+                task_begin(&t, &da_codelet_gemm);
+                access_block(&t, a, &at, args.transa ? depth : i, args.transa ? i : depth, DA_MODE_READ);
+                access_block(&t, b, &at, args.transb ? j : depth, args.transb ? depth : j, DA_MODE_READ);
+                access_block(&t, c, &at, i, j, write_only ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
+                task_value(&t, &args, sizeof args);
+                DA_TRY(task_add(&t, &op->batch));
+            }
+        }
+    }
+    return DA_OK;
+}
+
+static da_status check_operand(const da_array *a, int least_ndim, const char *function, const char *name)
+{
+    char text[SHAPE_TEXT];
+
+    DA_TRY(array_check(a, function, name));
+    if (!da_kernels_multiply(a->s->dtype))
+        return err_set(DA_ERROR_DTYPE, "%s: %s is %s, which cannot be multiplied (see da_astype)", function,
+                       name, da_dtype_name(a->s->dtype));
+    if (a->ndim < least_ndim) {
+        const da_shape shape = array_shape_of(a);
+
+        return err_set(DA_ERROR_SHAPE, "%s: %s has shape %s; it must have at least %d axes", function, name,
+                       shape_text(&shape, text), least_ndim);
+    }
+    return da_kernels_take(a->s->dtype) ? check_matrix(a, true, function, name) : DA_OK;
+}
+
+static da_status check_inner(const da_array *a, const da_array *b, const char *function)
+{
+    const int64_t k = b->ndim > 1 ? rows_of(b) : b->shape[0];
+    char a_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
+
+    DA_TRY(check_same_dtype(a, "a", b, "b", function));
+    if (cols_of(a) != k) {
+        const da_shape as = array_shape_of(a), bs = array_shape_of(b);
+
+        return err_set(DA_ERROR_SHAPE,
+                       "%s: a has shape %s and b has shape %s; a's columns (%" PRId64
+                       ") and b's rows (%" PRId64 ") differ",
+                       function, shape_text(&as, a_text), shape_text(&bs, b_text), cols_of(a), k);
+    }
+    return DA_OK;
+}
+
+static da_status build_matmul(operation *op, da_array **out, const da_array *a, const da_array *b)
+{
+    const da_array *const inputs[] = {a, b};
+    da_array *row = NULL, *column = NULL, *c = NULL, *result = NULL;
+    int64_t tile[DA_MAX_NDIM], mb, nb;
+    da_shape shape;
+
+    if (a->ndim == 1) {
+        DA_TRY(as_matrix(op, &row, a, true));
+        a = row;
+    }
+    if (b->ndim == 1) {
+        DA_TRY(as_matrix(op, &column, b, false));
+        b = column;
+    }
+    DA_TRY(common_lead(&shape, a, b, "da_matmul"));
+    shape.dim[shape.ndim++] = rows_of(a);
+    shape.dim[shape.ndim++] = cols_of(b);
+    choose_tile(&shape, cols_of(a), &mb, &nb);
+    tile_with(tile, &shape, mb, nb);
+    DA_TRY(operation_array(op, &c, a->s->dtype, &shape, tile));
+    DA_TRY(product_tasks(op, c, (da_c128){1, 0}, a, b, (da_c128){0, 0}));
+    result = c;
+    if (row || column)
+        DA_TRY(operation_own(op,
+                             da_squeeze(&result, c,
+                                        row && column ? DA_AXES(-2, -1)
+                                        : row         ? DA_AXES(-2)
+                                                      : DA_AXES(-1)),
+                             &result));
+    return operation_result(op, out, result, 2, inputs);
+}
+
+da_status da_matmul(da_array **out, const da_array *a, const da_array *b)
+{
+    operation op;
+
+    DA_TRY(array_check_out(out, "da_matmul"));
+    DA_TRY(check_operand(a, 1, "da_matmul", "a"));
+    DA_TRY(check_operand(b, 1, "da_matmul", "b"));
+    DA_TRY(check_inner(a, b, "da_matmul"));
+    operation_begin(&op);
+    return operation_finish(&op, build_matmul(&op, out, a, b));
+}
+
+/* A factor as the kernel takes it, or DA_ERROR_DTYPE if the dtype cannot hold it. */
+static da_status factor_of(da_c128 *out, da_scalar x, da_dtype dtype, const char *name)
+{
+    const bool is_float = da_kernels_take(dtype);
+    const da_c128 z = x.kind_ == 1                   ? (da_c128){(double)x.v_.i, 0}
+                      : x.kind_ == 2 || x.kind_ == 5 ? (da_c128){(double)x.v_.u, 0}
+                                                     : x.v_.z;
+
+    if ((z.im != 0 && !dtype_is_complex(dtype)) || (!is_float && z.re != rint(z.re)))
+        return err_set(DA_ERROR_DTYPE, "da_gemm: %s is %g%+gi, which %s does not hold", name, z.re, z.im,
+                       da_dtype_name(dtype));
+    *out = z;
+    return DA_OK;
+}
+
+static da_status check_gemm(const da_array *c, const da_array *a, const da_array *b)
+{
+    const char *const function = "da_gemm";
+    char a_text[SHAPE_TEXT], b_text[SHAPE_TEXT], c_text[SHAPE_TEXT];
+    da_shape lead;
+    bool fits;
+
+    DA_TRY(check_operand(c, 2, function, "c"));
+    DA_TRY(check_operand(a, 2, function, "a"));
+    DA_TRY(check_operand(b, 2, function, "b"));
+    DA_TRY(check_inner(a, b, function));
+    DA_TRY(check_same_dtype(c, "c", a, "a", function));
+    DA_TRY(check_writable(c, function, "c"));
+    DA_TRY(common_lead(&lead, a, b, function));
+    fits = rows_of(c) == rows_of(a) && cols_of(c) == cols_of(b) && lead.ndim <= c->ndim - 2;
+    for (int d = 0; fits && d < lead.ndim; d++)
+        fits = lead.dim[d] == 1 || lead.dim[d] == c->shape[c->ndim - 2 - lead.ndim + d];
+    if (!fits) {
+        const da_shape as = array_shape_of(a), bs = array_shape_of(b), cs = array_shape_of(c);
+
+        return err_set(DA_ERROR_SHAPE,
+                       "%s: a has shape %s and b has shape %s; their product does not fit c's %s", function,
+                       shape_text(&as, a_text), shape_text(&bs, b_text), shape_text(&cs, c_text));
+    }
+    return DA_OK;
+}
+
+static da_status build_gemm(operation *op, da_array *c, da_c128 alpha, const da_array *a, const da_array *b,
+                            da_c128 beta)
+{
+    const da_array *const inputs[] = {a, b};
+    const bool overwritten = beta.re == 0 && beta.im == 0;
+    da_array *ct = NULL, *at = NULL, *bt = NULL, *w = NULL;
+    const da_shape shape = array_shape_of(c);
+
+    if (is_column_major(c)) {
+        DA_TRY(product_tasks(op, c, alpha, a, b, beta));
+        return operation_in_place(op, c, overwritten, 2, inputs);
+    }
+    DA_TRY(operation_own(op, da_matrix_transpose(&ct, c), &ct));
+    if (is_column_major(ct)) { /* c^T = alpha b^T a^T + beta c^T */
+        DA_TRY(operation_own(op, da_matrix_transpose(&at, a), &at));
+        DA_TRY(operation_own(op, da_matrix_transpose(&bt, b), &bt));
+        DA_TRY(product_tasks(op, ct, alpha, bt, at, beta));
+        return operation_in_place(op, c, overwritten, 2, inputs);
+    }
+    if (overwritten)
+        DA_TRY(operation_array(op, &w, c->s->dtype, &shape, NULL));
+    else
+        DA_TRY(operation_copy(op, &w, c, NULL));
+    DA_TRY(product_tasks(op, w, alpha, a, b, beta));
+    DA_TRY(array_copy_tasks(&op->batch, c, w));
+    return operation_in_place(op, c, overwritten, 2, inputs);
+}
+
+da_status(da_gemm)(da_array *c, da_scalar alpha, const da_array *a, const da_array *b, da_scalar beta)
+{
+    da_c128 alpha_z, beta_z;
+    operation op;
+
+    DA_TRY(check_gemm(c, a, b));
+    DA_TRY(factor_of(&alpha_z, alpha, c->s->dtype, "alpha"));
+    DA_TRY(factor_of(&beta_z, beta, c->s->dtype, "beta"));
+    operation_begin(&op);
+    return operation_finish(&op, build_gemm(&op, c, alpha_z, a, b, beta_z));
+}

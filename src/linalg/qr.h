@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * QR by Householder reflectors on column panels that may be cut into blocks of rows: every block of a panel is factored by itself, and the
+ * triangles that this leaves are merged two by two in a tree. One block is the usual column-panel algorithm, many blocks of a narrow
+ * matrix are TSQR, and many blocks of a square one keep many workers busy.
+ */
+#ifndef DARRAY_SRC_LINALG_QR_H
+#define DARRAY_SRC_LINALG_QR_H
+
+#include "linalg/linalg.h"
+
+typedef struct qr {
+    int64_t m, n, rank; /* rank = min(m, n): the number of reflectors */
+    int64_t mb, nb,
+        ib; /* rows of a block, a multiple of nb; columns of a panel; reflectors that are applied at a time */
+    da_array *v; /* m x n: R above the diagonal, the blocks' reflectors below */
+    da_array *t; /* the blocks' T factors: ib rows for each block of rows */
+    /* with several blocks only: */
+    da_array *
+        triangles; /* nb rows for each block: R of the panel in the first one, the tree's reflectors in others */
+    da_array *tree_t; /* the tree's T factors: ib rows for each block */
+} qr;
+
+/* Factors a into arrays of the operation's. */
+da_status qr_factor(operation *op, qr *f, const da_array *a);
+
+/* The same factors for arrays with the leading axes `shape` has. */
+da_status qr_broadcast(operation *op, qr *out, const qr *f, const da_shape *shape);
+
+/* c = op(Q) c, or with DA_RIGHT c op(Q), in place; op(Q) = Q^H with DA_CONJ_TRANSPOSE. For the tiling see qr_tile(). */
+da_status qr_apply_tasks(operation *op, const qr *f, da_array *c, unsigned flags);
+void qr_tile(int64_t *tile, const qr *f, const da_shape *c, bool right);
+
+/* R with `rows` rows (rank, or m with zeros below), and the first `cols` columns of Q (rank or m), as arrays of the operation's. */
+da_status qr_form_r(operation *op, da_array **out, const qr *f, int64_t rows);
+da_status qr_form_q(operation *op, da_array **out, const qr *f, int64_t cols);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Triangular solves, op(t) x = b or x op(t) = b: blocked substitution along the triangle, side by side for blocks of right-hand sides.
+ * With enough right-hand sides for all workers a block is the whole triangle, one BLAS call a task.
+ */
+#include "linalg/linalg.h"
+
+#include <inttypes.h>
+
+#define SINGULAR "solve_triangular: diagonal element %" PRId64 " of %" PRId64 " is zero"
+
+enum { SOLVE_FLAGS = DA_LOWER | DA_UPPER | DA_UNIT | DA_TRANSPOSE | DA_CONJ_TRANSPOSE | DA_RIGHT };
+
+/* How many unknowns are solved for at a time, of `n`, with `rhs` right-hand sides. */
+static int64_t choose_block(const da_array *x, int64_t n, int64_t rhs)
+{
+    const int64_t workers = rt_workers_for_shaping();
+    const da_shape shape = array_shape_of(x);
+    int64_t mb, nb;
+
+    if (tile_forced(&shape, &mb, &nb))
+        return mb;
+    return n <= 256 || rhs >= 128 * workers ? most(n, 1) : 256;
+}
+
+void rhs_tile(int64_t *tile, const da_array *b, bool right)
+{
+    const int64_t n = right ? cols_of(b) : rows_of(b), rhs = right ? rows_of(b) : cols_of(b);
+    const int64_t share = (rhs + 4 * rt_workers_for_shaping() - 1) / (4 * rt_workers_for_shaping());
+    const int64_t block = choose_block(b, n, rhs);
+    const da_shape shape = array_shape_of(b);
+    int64_t width = least(most(round_up(share, 8), 64), 512), other;
+
+    if (right)
+        tile_forced(&shape, &width, &other);
+    else
+        tile_forced(&shape, &other, &width);
+    tile_with(tile, &shape, right ? width : block, right ? block : width);
+}
+
+da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags)
+{
+    const bool right = (flags & DA_RIGHT) != 0;
+    const unsigned trans = flags & (DA_TRANSPOSE | DA_CONJ_TRANSPOSE);
+    const bool lower = ((flags & DA_UPPER) == 0) == (trans == 0); /* op(t) is */
+    const bool forwards = lower != right;                         /* the first unknowns come first */
+    const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
+    const int64_t block = choose_block(x, n, rhs), width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
+    const int64_t steps = (n + block - 1) / block;
+    const int64_t tall = most(round_up(n / (2 * rt_workers_for_shaping()), block), block); /* of updates */
+    const da_gemm_args update = {
+        .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = {-1, 0}, .beta = {1, 0}};
+    task_builder task;
+
+    EACH_LEAD (at, x) {
+        for (int64_t step = 0; step < steps; step++) {
+            const span k = span_from((forwards ? step : steps - 1 - step) * block, n, block);
+            const int64_t first = forwards ? k.at + k.n : 0, last = forwards ? n : k.at; /* still unknown */
+            const da_trsm_checked_args solve = {.trsm = {.flags = flags, .alpha = {1, 0}}, .offset = k.at};
+
+            EACH_SPAN (p, 0, rhs, width) {
+                task_begin(&task, &da_codelet_trsm_checked);
+                access_block(&task, t, &at, k, k, DA_MODE_READ);
+                access_block(&task, x, &at, right ? p : k, right ? k : p, DA_MODE_READ_WRITE);
+                task_value(&task, &solve, sizeof solve);
+                task_fault(&task, op->fault, 0);
+                task_priority(&task, 1);
+                DA_TRY(task_add(&task, &op->batch));
+            }
+            EACH_SPAN (i, first, last, tall) {
+                EACH_SPAN (p, 0, rhs, width) {
+                    const span tr = right == (trans != 0) ? i : k, tc = right == (trans != 0) ? k : i;
+
+                    task_begin(&task, &da_codelet_gemm);
+                    if (right) {
+                        access_block(&task, x, &at, p, k, DA_MODE_READ);
+                        access_block(&task, t, &at, tr, tc, DA_MODE_READ);
+                        access_block(&task, x, &at, p, i, DA_MODE_READ_WRITE);
+                    } else {
+                        access_block(&task, t, &at, tr, tc, DA_MODE_READ);
+                        access_block(&task, x, &at, k, p, DA_MODE_READ);
+                        access_block(&task, x, &at, i, p, DA_MODE_READ_WRITE);
+                    }
+                    task_value(&task, &update, sizeof update);
+                    DA_TRY(task_add(&task, &op->batch));
+                }
+            }
+        }
+    }
+    return DA_OK;
+}
+
+/* t as BLAS can take it, with the flags that then apply and the leading axes of x. */
+static da_status prepare_triangle(operation *op, const da_array **out, unsigned *flags, const da_array *t,
+                                  const da_array *written, const da_array *x)
+{
+    const bool is_complex = dtype_is_complex(t->s->dtype);
+    da_shape shape = array_shape_of(x);
+    da_array *copy = NULL;
+    unsigned trans;
+
+    if (!is_complex && (*flags & DA_CONJ_TRANSPOSE))
+        *flags ^= DA_CONJ_TRANSPOSE | DA_TRANSPOSE;
+    if ((*flags & DA_CONJ_TRANSPOSE) && !is_column_major(t)) { /* the transpose's conjugate is not BLAS's */
+        DA_TRY(operation_copy(op, &copy, t, NULL));
+        t = copy;
+    }
+    DA_TRY(column_major(op, out, &trans, t, written));
+    if (trans)
+        *flags ^= DA_TRANSPOSE | DA_LOWER | DA_UPPER;
+    shape.ndim -= 2;
+    return broadcast_lead(op, out, *out, &shape);
+}
+
+static da_status check(const da_array *t, const da_array *b, unsigned flags, const char *function)
+{
+    const char *const names = flags & DA_RIGHT ? "columns" : "rows";
+    char t_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
+    da_shape ts, bs;
+
+    DA_TRY(check_matrix(t, false, function, "t"));
+    DA_TRY(check_matrix(b, true, function, "b"));
+    DA_TRY(check_square(t, function, "t"));
+    DA_TRY(check_same_dtype(t, "t", b, "b", function));
+    DA_TRY(check_flags(flags, SOLVE_FLAGS, function));
+    if (!(flags & (DA_LOWER | DA_UPPER)))
+        return err_set(DA_ERROR_ARGUMENT, "%s: neither DA_UPPER nor DA_LOWER is given", function);
+    if (rows_of(t) != (b->ndim > 1 && !(flags & DA_RIGHT) ? rows_of(b) : cols_of(b))) {
+        ts = array_shape_of(t);
+        bs = array_shape_of(b);
+        return err_set(DA_ERROR_SHAPE, "%s: t has shape %s and b has shape %s; b must have as many %s as t",
+                       function, shape_text(&ts, t_text), shape_text(&bs, b_text),
+                       b->ndim > 1 ? names : "elements");
+    }
+    return DA_OK;
+}
+
+static da_status build(operation *op, da_array **out, const da_array *t, const da_array *b, unsigned flags)
+{
+    const bool right = (flags & DA_RIGHT) != 0;
+    const da_array *const inputs[] = {t, b}, *source, *triangle;
+    da_array *matrix = NULL, *x = NULL, *result = NULL;
+    da_shape shape;
+    int64_t tile[DA_MAX_NDIM];
+
+    DA_TRY(as_matrix(op, &matrix, b, right));
+    DA_TRY(common_lead(&shape, t, matrix, "da_solve_triangular"));
+    DA_TRY(broadcast_lead(op, &source, matrix, &shape));
+    rhs_tile(tile, source, right);
+    DA_TRY(operation_copy(op, &x, source, tile));
+    DA_TRY(prepare_triangle(op, &triangle, &flags, t, NULL, x));
+    DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
+    DA_TRY(solve_triangular_tasks(op, triangle, x, flags));
+    DA_TRY(as_vector(op, &result, x, b->ndim == 1, right));
+    return operation_result(op, out, result, 2, inputs);
+}
+
+da_status da_solve_triangular(da_array **x, const da_array *t, const da_array *b, unsigned flags)
+{
+    operation op;
+
+    DA_TRY(array_check_out(x, "da_solve_triangular"));
+    DA_TRY(check(t, b, flags, "da_solve_triangular"));
+    operation_begin(&op);
+    return operation_finish(&op, build(&op, x, t, b, flags));
+}
+
+static da_status build_in_place(operation *op, const da_array *t, da_array *b, unsigned flags)
+{
+    const bool right = (flags & DA_RIGHT) != 0;
+    const da_array *triangle;
+    da_array *matrix = NULL, *x = NULL;
+    da_shape shape;
+    int64_t tile[DA_MAX_NDIM];
+
+    DA_TRY(as_matrix(op, &matrix, b, right));
+    DA_TRY(common_lead(&shape, t, matrix, "da_solve_triangular_inplace"));
+    for (int d = 0; d < shape.ndim; d++)
+        if (shape.ndim != matrix->ndim - 2 || shape.dim[d] != matrix->shape[d]) {
+            const da_shape ts = array_shape_of(t), bs = array_shape_of(b);
+            char t_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
+
+            return err_set(DA_ERROR_SHAPE,
+                           "da_solve_triangular_inplace: t of shape %s has more matrices than b of shape %s",
+                           shape_text(&ts, t_text), shape_text(&bs, b_text));
+        }
+    DA_TRY(prepare_triangle(op, &triangle, &flags, t, b, matrix));
+    DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
+    if (is_column_major(matrix)) {
+        DA_TRY(solve_triangular_tasks(op, triangle, matrix, flags));
+    } else {
+        rhs_tile(tile, matrix, right);
+        DA_TRY(operation_copy(op, &x, matrix, tile));
+        DA_TRY(solve_triangular_tasks(op, triangle, x, flags));
+        DA_TRY(array_copy_tasks(&op->batch, matrix, x));
+    }
+    return operation_in_place(op, b, false, 1, &t);
+}
+
+da_status da_solve_triangular_inplace(const da_array *t, da_array *b, unsigned flags)
+{
+    operation op;
+
+    DA_TRY(check(t, b, flags, "da_solve_triangular_inplace"));
+    DA_TRY(check_writable(b, "da_solve_triangular_inplace", "b"));
+    operation_begin(&op);
+    return operation_finish(&op, build_in_place(&op, t, b, flags));
+}
