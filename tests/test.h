@@ -1,0 +1,89 @@
+/* What every Check test here needs. A test program is
+ *
+ *     #include "test.h"
+ *     START_TEST(zeros) { ... } END_TEST
+ *     START_TEST(ones) { ... } END_TEST
+ *     DA_TEST_MAIN("creation", DA_CASE("filled", zeros, ones))
+ *
+ * Tests run in one process (the runtimes have threads, which a fork would lose): CK_FORK=yes changes that,
+ * CK_RUN_CASE=filled runs one case, CK_VERBOSITY=verbose names every test. */
+#ifndef DARRAY_TEST_H
+#define DARRAY_TEST_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <darray/darray.h>
+
+/* C11's, which glibc defines for gcc only. */
+#if defined(__clang__) && !defined(CMPLX)
+#define CMPLX(re, im) __builtin_complex((double)(re), (double)(im))
+#endif
+
+typedef struct da_test_case {
+    const char *name;
+    const TTest *const *tests; /* ends with NULL */
+    int loops;                 /* each test runs with _i = 0 .. loops-1 */
+    void (*setup)(void);       /* before and after each test; NULL: nothing */
+    void (*teardown)(void);
+} da_test_case;
+
+/* What follows the name are tests; LOOP's run n times with _i = 0 .. n-1; WITH's between setup and teardown. */
+#define DA_CASE(name, ...) ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, 1, NULL, NULL})
+#define DA_CASE_LOOP(name, n, ...)                                                                           \
+    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, n, NULL, NULL})
+#define DA_CASE_WITH(name, setup, teardown, ...)                                                             \
+    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, 1, setup, teardown})
+
+/* main() of a suite of the given cases. */
+#define DA_TEST_MAIN(suite, ...)                                                                             \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        const da_test_case cases_[] = {__VA_ARGS__};                                                         \
+        return da_test_run(suite, cases_, sizeof cases_ / sizeof cases_[0]);                                 \
+    }
+
+static inline int da_test_run(const char *name, const da_test_case *cases, size_t count)
+{
+    Suite *suite = suite_create(name);
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    for (size_t i = 0; i < count; i++) {
+        TCase *tcase = tcase_create(cases[i].name);
+        tcase_set_timeout(tcase, 0); /* meson has the clock */
+        if (cases[i].setup || cases[i].teardown)
+            tcase_add_checked_fixture(tcase, cases[i].setup, cases[i].teardown);
+        for (const TTest *const *test = cases[i].tests; *test; test++)
+            tcase_add_loop_test(tcase, *test, 0, cases[i].loops);
+        suite_add_tcase(suite, tcase);
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed before a crash is in the log */
+    if (!getenv("CK_FORK"))
+        srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The call succeeds; otherwise its text, status and sentence are the message. */
+#define ck_ok(call)                                                                                          \
+    do {                                                                                                     \
+        da_status ck_status_ = (call);                                                                       \
+        ck_assert_msg(ck_status_ == DA_OK, "%s: status %d: %s", #call, (int)ck_status_, da_error());         \
+    } while (0)
+
+/* The call fails with this status, and its sentence contains the text. */
+#define ck_fails(call, expected, text)                                                                       \
+    do {                                                                                                     \
+        da_status ck_status_ = (call);                                                                       \
+        ck_assert_msg(ck_status_ == (expected), "%s: status %d instead of %s (%d): %s", #call,               \
+                      (int)ck_status_, #expected, (int)(expected), ck_status_ ? da_error() : "no error");    \
+        ck_assert_msg(strstr(da_error(), (text)) != NULL, "%s: \"%s\" does not contain \"%s\"", #call,       \
+                      da_error(), (text));                                                                   \
+    } while (0)
+
+#endif

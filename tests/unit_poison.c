@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Failures of tasks travel along the data and are cleared by overwriting; numerical faults are sets of cells. */
+#include "unit_runtime.h"
+#include <inttypes.h>
+
+static da_status set(const da_call *call)
+{
+    *(uint64_t *)call->buffers[0].data = value_of(call);
+    return DA_OK;
+}
+static const da_codelet codelet_set = {.name = "set", .cpu = set};
+
+static da_status copy(const da_call *call)
+{
+    *(uint64_t *)call->buffers[0].data = *(const uint64_t *)call->buffers[1].data;
+    return DA_OK;
+}
+static const da_codelet codelet_copy = {.name = "copy", .cpu = copy};
+
+static da_status fail_with(const da_call *call, const char *format, ...)
+{
+    va_list args;
+    da_status status;
+    va_start(args, format);
+    status = rt_task_fail(call, format, args);
+    va_end(args);
+    return status;
+}
+
+static da_status failing(const da_call *call)
+{
+    return fail_with(call, "no root in [%d, %d]", (int)value_of(call), 5);
+}
+static const da_codelet codelet_failing = {.name = "failing", .cpu = failing};
+
+static da_status with_status(const da_call *call)
+{
+    DA_TRY(rt_check_may_wait("peeping"));
+    *(uint64_t *)call->buffers[0].data = 1;
+    return DA_OK;
+}
+static const da_codelet codelet_with_status = {.name = "with_status", .cpu = with_status};
+
+/* a fails; b copied from a, c from b fail with its sentence; d does not. Overwriting heals. */
+START_TEST(travels)
+{
+    const unsigned f = _i ? RT_NO_INLINE : 0;
+    pool *p = pool_new();
+    ck_ok(spawn(&codelet_failing, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 3, f));
+    ck_ok(spawn(&codelet_copy, p, 1, DA_MODE_WRITE, 0, DA_MODE_READ, 0, f));
+    ck_ok(spawn(&codelet_copy, p, 2, DA_MODE_WRITE, 1, DA_MODE_READ, 0, f));
+    ck_ok(spawn(&codelet_set, p, 3, DA_MODE_WRITE, -1, DA_MODE_READ, 7, f));
+    ck_fails(wait_cell(p, 2), DA_ERROR_TASK, "no root in [3, 5]");
+    ck_fails(wait_cell(p, 0), DA_ERROR_TASK, "no root in [3, 5]");
+    ck_ok(wait_cell(p, 3));
+    ck_assert_uint_eq(p->cell[3], 7);
+    ck_assert_uint_eq(p->cell[2], 3); /* its kernel did not run */
+    /* reading and writing inherits, overwriting clears */
+    ck_ok(spawn(&codelet_set, p, 0, DA_MODE_READ_WRITE, -1, DA_MODE_READ, 8, f));
+    ck_fails(wait_cell(p, 0), DA_ERROR_TASK, "no root in [3, 5]");
+    ck_ok(spawn(&codelet_set, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 9, f));
+    ck_ok(wait_cell(p, 0));
+    ck_assert_uint_eq(p->cell[0], 9);
+    ck_ok(spawn(&codelet_copy, p, 2, DA_MODE_WRITE, 0, DA_MODE_READ, 0, f));
+    ck_ok(wait_cell(p, 2));
+    ck_assert_uint_eq(p->cell[2], 9);
+    ck_fails(wait_cell(p, 1), DA_ERROR_TASK, "no root in [3, 5]");
+    /* host access */
+    {
+        rt_data *d = &p->data[1];
+        ck_fails(rt_data_map(1, &d, DA_MODE_READ), DA_ERROR_TASK, "no root");
+        ck_ok(rt_data_map(1, &d, DA_MODE_WRITE));
+        p->cell[1] = 4;
+        rt_data_unmap(1, &d, DA_MODE_WRITE);
+        ck_ok(wait_cell(p, 1));
+    }
+    pool_release(p);
+}
+END_TEST
+
+START_TEST(handles)
+{
+    pool *p = pool_new();
+    rt_batch batch = RT_BATCH_INIT;
+    rt_task *good, *bad, *heir;
+    ck_ok(add(&batch, &codelet_set, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 1, RT_NO_INLINE, NULL, &good));
+    ck_ok(add(&batch, &codelet_failing, p, 1, DA_MODE_WRITE, -1, DA_MODE_READ, 2, RT_NO_INLINE, NULL, &bad));
+    ck_ok(add(&batch, &codelet_copy, p, 2, DA_MODE_WRITE, 1, DA_MODE_READ, 2, RT_NO_INLINE, NULL, &heir));
+    ck_ok(rt_batch_commit(&batch));
+    ck_ok(rt_task_wait(good));
+    ck_assert(rt_task_done(good));
+    ck_fails(rt_task_wait(heir), DA_ERROR_TASK, "no root in [2, 5]");
+    ck_fails(rt_task_wait(bad), DA_ERROR_TASK, "no root in [2, 5]");
+    rt_task_release(good);
+    rt_task_release(bad);
+    rt_task_release(heir);
+    pool_release(p);
+}
+END_TEST
+
+/* A kernel that returns an error and says nothing more; waiting inside a task. */
+START_TEST(plain_status)
+{
+    pool *p = pool_new();
+    ck_ok(spawn(&codelet_with_status, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 0, RT_NO_INLINE));
+    ck_fails(wait_cell(p, 0), DA_ERROR_TASK, "task with_status failed: ");
+    ck_assert_ptr_nonnull(strstr(da_error(), "peeping: waiting is not allowed inside a task"));
+    pool_release(p);
+}
+END_TEST
+
+/* ---- numerical faults ---- */
+
+#define FORMAT "minor %" PRId64 " of %" PRId64 " is bad"
+
+static da_status report(const da_call *call)
+{
+    *call->info = (int64_t)value_of(call);
+    return DA_OK;
+}
+static const da_codelet codelet_report = {.name = "report", .cpu = report, .flags = DA_CODELET_FAULTS};
+
+START_TEST(cells)
+{
+    pool *p = pool_new();
+    rt_batch batch = RT_BATCH_INIT;
+    rt_fault *f = rt_fault_new(FORMAT, 512);
+    ck_ok(rt_fault_check(f));
+    ck_ok(add(&batch, &codelet_report, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 200, RT_NO_INLINE, f, NULL));
+    ck_ok(add(&batch, &codelet_report, p, 1, DA_MODE_WRITE, -1, DA_MODE_READ, 137, RT_NO_INLINE, f, NULL));
+    ck_ok(add(&batch, &codelet_report, p, 2, DA_MODE_WRITE, -1, DA_MODE_READ, 300, 0, f, NULL));
+    ck_ok(rt_batch_commit(&batch));
+    ck_ok(rt_data_wait_range(p->data, 3, DA_MODE_READ));
+    ck_fails(rt_fault_check(f), DA_ERROR_NUMERICAL, "minor 137 of 512 is bad");
+    rt_fault_release(f);
+    pool_release(p);
+}
+END_TEST
+
+START_TEST(unions)
+{
+    rt_fault *f[100], *u, *v, *w;
+    for (int i = 0; i < 100; i++) {
+        f[i] = rt_fault_new(FORMAT, i);
+        rt_fault_add_reporter(f[i]);
+    }
+    ck_ok(rt_fault_union(&u, 0, NULL));
+    ck_assert_ptr_null(u);
+    {
+        rt_fault *none[2] = {NULL, NULL};
+        ck_ok(rt_fault_union(&u, 2, none));
+        ck_assert_ptr_null(u);
+    }
+    ck_ok(rt_fault_union(&u, 100, f));
+    ck_ok(rt_fault_check(u));
+    rt_fault_report(f[70], 7);
+    rt_fault_report(f[70], 9);
+    ck_fails(rt_fault_check(u), DA_ERROR_NUMERICAL, "minor 7 of 70 is bad");
+    rt_fault_report(f[40], 4);
+    ck_fails(rt_fault_check(u), DA_ERROR_NUMERICAL, "minor 4 of 40 is bad");
+    /* a finished cell without a fault drops out, one that is not finished stays */
+    rt_fault_reporter_done(f[3]);
+    {
+        rt_fault *few[4] = {f[3], NULL, f[3], f[5]};
+        ck_ok(rt_fault_union(&v, 4, few));
+        ck_ok(rt_fault_union(&w, 3, few));
+        ck_assert_ptr_null(w);
+    }
+    ck_ok(rt_fault_check(v));
+    rt_fault_report(f[5], 1);
+    ck_fails(rt_fault_check(v), DA_ERROR_NUMERICAL, "minor 1 of 5 is bad");
+    rt_fault_release(v);
+    /* the same set again costs nothing */
+    {
+        rt_fault *same[2] = {f[6], f[6]};
+        ck_ok(rt_fault_union(&v, 2, same));
+        ck_assert_ptr_eq(v, f[6]);
+        rt_fault_release(v);
+    }
+    rt_fault_release(u);
+    for (int i = 0; i < 100; i++)
+        rt_fault_release(f[i]);
+    rt_fault_release(NULL);
+}
+END_TEST
+
+/* Tasks that never run because what they read failed do not leave their cell open; neither do abandoned ones. */
+START_TEST(reporters)
+{
+    pool *p = pool_new();
+    rt_batch batch = RT_BATCH_INIT;
+    rt_fault *f = rt_fault_new(FORMAT, 5), *u;
+    ck_ok(add(&batch, &codelet_failing, p, 0, DA_MODE_WRITE, -1, DA_MODE_READ, 1, RT_NO_INLINE, NULL, NULL));
+    ck_ok(add(&batch, &codelet_report, p, 1, DA_MODE_WRITE, 0, DA_MODE_READ, 3, RT_NO_INLINE, f, NULL));
+    ck_ok(rt_fault_union(&u, 1, &f));
+    ck_assert_ptr_nonnull(u);
+    rt_fault_release(u);
+    ck_ok(rt_batch_commit(&batch));
+    ck_fails(wait_cell(p, 1), DA_ERROR_TASK, "no root");
+    ck_ok(rt_fault_union(&u, 1, &f));
+    ck_assert_ptr_null(u);
+    rt_fault_release(f);
+    f = rt_fault_new(FORMAT, 5);
+    ck_ok(add(&batch, &codelet_report, p, 1, DA_MODE_WRITE, 0, DA_MODE_READ, 3, RT_NO_INLINE, f, NULL));
+    rt_batch_abandon(&batch);
+    ck_ok(rt_fault_union(&u, 1, &f));
+    ck_assert_ptr_null(u);
+    rt_fault_release(f);
+    pool_release(p);
+}
+END_TEST
+
+DA_TEST_MAIN("poison", DA_CASE_LOOP("travels", 2, travels), DA_CASE("tasks", handles, plain_status),
+             DA_CASE("faults", cells, unions, reporters))
