@@ -11,6 +11,8 @@
 #define DARRAY_TEST_H
 
 #include <check.h>
+#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,28 @@
 #if defined(__clang__) && !defined(CMPLX)
 #define CMPLX(re, im) __builtin_complex((double)(re), (double)(im))
 #endif
+
+/* A failed assertion jumps back to Check's loop, which must not happen on another thread than Check's: there it says what failed
+ * and ends the program. */
+static pthread_t da_test_thread_;
+
+#define _ck_assert_failed(...)                                                                               \
+    (pthread_equal(pthread_self(), da_test_thread_) ? (void)0 : da_test_failed_elsewhere(__VA_ARGS__, NULL), \
+     (_ck_assert_failed)(__VA_ARGS__))
+
+static inline void da_test_failed_elsewhere(const char *file, int line, const char *what, const char *format,
+                                            ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(stderr, "%s:%d: in another thread: %s: ", file, line, what);
+    if (format)
+        vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    abort();
+}
 
 typedef struct da_test_case {
     const char *name;
@@ -51,6 +75,7 @@ static inline int da_test_run(const char *name, const da_test_case *cases, size_
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    da_test_thread_ = pthread_self();
     for (size_t i = 0; i < count; i++) {
         TCase *tcase = tcase_create(cases[i].name);
         tcase_set_timeout(tcase, 0); /* meson has the clock */

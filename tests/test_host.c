@@ -312,6 +312,8 @@ START_TEST(what_waits_for_a_map_of_ones_own_indirectly)
 }
 END_TEST
 
+static pthread_barrier_t meeting;
+
 static void *copy_meanwhile(void *p)
 {
     da_array **arrays = p;
@@ -342,8 +344,57 @@ START_TEST(others_wait_for_a_map)
 }
 END_TEST
 
+/* Two threads that read: each ends its own map, whoever came first. */
+static void *map_and_wait(void *p)
+{
+    da_array *a = p, *b;
+    void *data;
+    int64_t strides[1];
+    double x[9];
+    ck_ok(da_map(a, DA_READ_ONLY, &data, strides));
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting); /* the other has its map as well */
+    ck_ok(da_unmap(a));
+    ck_ok(da_assign(a, 7)); /* waits for the other's map, not for one of ours */
+    ck_ok(da_eval(&b, da_add(a, 1)));
+    pthread_barrier_wait(&meeting);
+    ck_ok(da_to_host(b, x, sizeof x, DA_ROW_MAJOR));
+    ck_assert(x[0] == 8 && x[8] == 8);
+    da_array_release(&b);
+    return NULL;
+}
+
+START_TEST(readers_end_their_own_maps)
+{
+    da_array *const a = counted(DA_F64, DA_SHAPE(9));
+    da_array *other = a;
+    void *data;
+    int64_t strides[1];
+    pthread_t thread;
+    if (_i)
+        ck_ok(da_array_retain(&other, a)); /* through a handle of its own */
+    pthread_barrier_init(&meeting, NULL, 2);
+    ck_assert_int_eq(pthread_create(&thread, NULL, map_and_wait, a), 0);
+    pthread_barrier_wait(&meeting);
+    ck_ok(da_map(other, DA_READ_ONLY, &data, strides));
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting); /* its tasks wait for our map */
+    ck_fails(da_wait(a), DA_ERROR_STATE, "mapped by this thread");
+    ck_assert(*(double *)data == 0);
+    ck_ok(da_unmap(other));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_ok(da_wait_all());
+    pthread_barrier_destroy(&meeting);
+    if (_i)
+        da_array_release(&other);
+    other = a;
+    da_array_release(&other);
+}
+END_TEST
+
 DA_TEST_MAIN("host", DA_CASE_LOOP("dtypes", DTYPES, round_trips),
              DA_CASE("buffers", strided_buffers, the_buffer_may_be_reused, regions, buffers_that_fail),
              DA_CASE("items", items),
              DA_CASE_LOOP("maps of one's own", 2, what_waits_for_a_map_of_ones_own_indirectly),
-             DA_CASE("maps", maps, what_waits_for_a_map_of_ones_own, others_wait_for_a_map))
+             DA_CASE("maps", maps, what_waits_for_a_map_of_ones_own, others_wait_for_a_map),
+             DA_CASE_LOOP("two readers", 2, readers_end_their_own_maps))

@@ -68,10 +68,11 @@ START_TEST(travels)
     /* host access */
     {
         rt_data *d = &p->data[1];
-        ck_fails(rt_data_map(1, &d, DA_MODE_READ), DA_ERROR_TASK, "no root");
-        ck_ok(rt_data_map(1, &d, DA_MODE_WRITE));
+        uint64_t number;
+        ck_fails(rt_data_map(1, &d, DA_MODE_READ, &number), DA_ERROR_TASK, "no root");
+        ck_ok(rt_data_map(1, &d, DA_MODE_WRITE, &number));
         p->cell[1] = 4;
-        rt_data_unmap(1, &d, DA_MODE_WRITE);
+        rt_data_unmap(1, &d, DA_MODE_WRITE, number);
         ck_ok(wait_cell(p, 1));
     }
     pool_release(p);

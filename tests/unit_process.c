@@ -93,10 +93,11 @@ START_TEST(other_runtime)
 {
     pool *p = pool_new();
     rt_data *d = &p->data[3];
+    uint64_t number;
     ck_ok(da_shutdown());
     ck_ok(da_init("openmp", 2));
     ck_ok(bump(p, 3, 0));
-    ck_ok(rt_data_map(1, &d, DA_MODE_READ)); /* host access that is held goes along */
+    ck_ok(rt_data_map(1, &d, DA_MODE_READ, &number)); /* host access that is held goes along */
     ck_ok(da_shutdown());
     if (da_init("starpu", 2) == DA_OK) {
         rt_task *task;
@@ -108,12 +109,12 @@ START_TEST(other_runtime)
         sleep_ms(20);
         ck_assert(!rt_task_done(task));
         ck_assert_uint_eq(p->cell[3], 5);
-        rt_data_unmap(1, &d, DA_MODE_READ);
+        rt_data_unmap(1, &d, DA_MODE_READ, number);
         ck_ok(rt_task_wait(task));
         rt_task_release(task);
         ck_ok(da_shutdown());
     } else {
-        rt_data_unmap(1, &d, DA_MODE_READ);
+        rt_data_unmap(1, &d, DA_MODE_READ, number);
         ck_ok(bump(p, 3, 0));
         ck_ok(da_shutdown());
     }

@@ -139,10 +139,11 @@ START_TEST(map_excludes)
     rt_data *d[2] = {&p->data[0], &p->data[1]};
     const bool registered = _i & 1, write = _i & 2;
     const da_mode mode = write ? DA_MODE_READ_WRITE : DA_MODE_READ;
+    uint64_t number;
     if (registered)
         for (int i = 0; i < 2; i++)
             ck_ok(spawn(&codelet_slowly, p, i, DA_MODE_READ_WRITE, -1, DA_MODE_READ, 5, RT_NO_INLINE));
-    ck_ok(rt_data_map(2, d, mode));
+    ck_ok(rt_data_map(2, d, mode, &number));
     const uint64_t value = registered ? 2 : 1;
     ck_assert_uint_eq(p->cell[0], value);
     ck_assert_uint_eq(p->cell[1], value + 1);
@@ -153,7 +154,7 @@ START_TEST(map_excludes)
     sleep_ms(10);
     ck_assert_uint_eq(p->cell[0], value);
     ck_assert_uint_eq(p->cell[1], value + 1);
-    rt_data_unmap(2, d, mode);
+    rt_data_unmap(2, d, mode, number);
     ck_ok(rt_data_wait_range(p->data, 3, DA_MODE_READ));
     ck_assert_uint_eq(p->cell[0], value + 4);
     ck_assert_uint_eq(p->cell[1], value + 1 + 3);
@@ -167,15 +168,16 @@ START_TEST(readers)
     pool *p = pool_new();
     rt_data *d = &p->data[0];
     for (int round = 0; round < 50; round++) {
-        ck_ok(rt_data_map(1, &d, DA_MODE_READ));
+        uint64_t first, second;
+        ck_ok(rt_data_map(1, &d, DA_MODE_READ, &first));
         ck_ok(spawn(&codelet_sum, p, 1, DA_MODE_READ_WRITE, 0, DA_MODE_READ, 0, RT_NO_INLINE));
         ck_ok(wait_cell(p, 1));
-        ck_ok(rt_data_map(1, &d, DA_MODE_READ));
+        ck_ok(rt_data_map(1, &d, DA_MODE_READ, &second));
         ck_ok(bump(p, 0));
-        rt_data_unmap(1, &d, DA_MODE_READ);
+        rt_data_unmap(1, &d, DA_MODE_READ, round % 2 ? first : second);
         ck_ok(spawn(&codelet_sum, p, 2, DA_MODE_READ_WRITE, 0, DA_MODE_READ, 0, RT_NO_INLINE));
         ck_assert_uint_eq(p->cell[0], (uint64_t)round + 1);
-        rt_data_unmap(1, &d, DA_MODE_READ);
+        rt_data_unmap(1, &d, DA_MODE_READ, round % 2 ? second : first);
     }
     ck_ok(rt_data_wait_range(p->data, 3, DA_MODE_READ));
     ck_assert_uint_eq(p->cell[0], 51);
@@ -194,13 +196,14 @@ static void *mapper(void *arg)
     rt_data *d[2] = {&common->data[swap], &common->data[!swap]};
     for (int i = 0; i < 300; i++) {
         const da_mode mode = i % 3 ? DA_MODE_READ_WRITE : DA_MODE_READ;
-        ck_ok(rt_data_map(2, d, mode));
+        uint64_t number;
+        ck_ok(rt_data_map(2, d, mode, &number));
         ck_assert_uint_eq(common->cell[0], common->cell[1]);
         if (mode != DA_MODE_READ) {
             common->cell[0]++;
             common->cell[1]++;
         }
-        rt_data_unmap(2, d, mode);
+        rt_data_unmap(2, d, mode, number);
     }
     return NULL;
 }
@@ -245,8 +248,9 @@ START_TEST(map_across_restart)
 {
     pool *p = pool_new();
     rt_data *d = &p->data[0];
+    uint64_t number;
     ck_ok(bump(p, 0));
-    ck_ok(rt_data_map(1, &d, DA_MODE_READ_WRITE));
+    ck_ok(rt_data_map(1, &d, DA_MODE_READ_WRITE, &number));
     ck_ok(da_shutdown());
     p->cell[0] = 10;
     ck_ok(bump(p, 0));
@@ -254,7 +258,7 @@ START_TEST(map_across_restart)
     ck_ok(wait_cell(p, 1));
     sleep_ms(5);
     ck_assert_uint_eq(p->cell[0], 10);
-    rt_data_unmap(1, &d, DA_MODE_READ_WRITE);
+    rt_data_unmap(1, &d, DA_MODE_READ_WRITE, number);
     ck_ok(wait_cell(p, 0));
     ck_assert_uint_eq(p->cell[0], 11);
     pool_release(p);
@@ -310,11 +314,12 @@ START_TEST(waking)
             for (int i = 0; i < 20; i++)
                 ck_ok(bump(p, i));
         } else {
-            ck_ok(rt_data_map(1, &d, DA_MODE_READ_WRITE));
+            uint64_t number;
+            ck_ok(rt_data_map(1, &d, DA_MODE_READ_WRITE, &number));
             ck_ok(bump(p, 0));
             sleep_ms(5);
             begin = seconds_now(CLOCK_MONOTONIC);
-            rt_data_unmap(1, &d, DA_MODE_READ_WRITE);
+            rt_data_unmap(1, &d, DA_MODE_READ_WRITE, number);
         }
         ck_ok(rt_data_wait_range(p->data, CELLS, DA_MODE_READ));
         begin = seconds_now(CLOCK_MONOTONIC) - begin;

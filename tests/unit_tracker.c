@@ -292,13 +292,13 @@ START_TEST(mapped)
         list[i] = &p->data[i];
     for (int round = 0; round < 200; round++) {
         uint64_t seen[CELLS];
-        uint64_t seed = (uint64_t)round + 7, reference[CELLS];
+        uint64_t seed = (uint64_t)round + 7, reference[CELLS], number;
         rt_batch batch = RT_BATCH_INIT;
         memcpy(reference, p->cell, sizeof reference);
         for (int i = 0; i < 10; i++)
             add_random(&batch, p, reference, &seed, 1000, round % 2 ? RT_NO_INLINE : 0);
         ck_ok(rt_batch_commit(&batch));
-        ck_ok(rt_data_map(CELLS, list, DA_MODE_READ_WRITE));
+        ck_ok(rt_data_map(CELLS, list, DA_MODE_READ_WRITE, &number));
         compare(p, reference);
         memcpy(seen, p->cell, sizeof seen);
         {
@@ -310,7 +310,7 @@ START_TEST(mapped)
         for (volatile int i = 0; i < 2000; i++)
             ;
         ck_assert_mem_eq(seen, p->cell, sizeof seen);
-        rt_data_unmap(CELLS, list, DA_MODE_READ_WRITE);
+        rt_data_unmap(CELLS, list, DA_MODE_READ_WRITE, number);
         wait_pool(p);
         compare(p, reference);
     }

@@ -135,7 +135,7 @@ DA_NODISCARD da_status da_wrap(da_array **out, da_dtype dtype, da_shape shape, v
  *         written; DA_ERROR_STATE inside a task, or if this thread has it mapped already and one of the two maps writes.
  */
 DA_NODISCARD da_status da_map(const da_array *a, unsigned flags, void **data, int64_t *strides);
-/** End the latest da_map() through this handle; DA_ERROR_STATE if there is none. Releasing the handle ends all of them. */
+/** End the latest da_map() through this handle, this thread's own before another's; DA_ERROR_STATE if there is none. Releasing the handle ends all of them. */
 DA_NODISCARD da_status da_unmap(const da_array *a);
 
 /** Wait for `a`; reports a fault it carries: DA_ERROR_NUMERICAL or DA_ERROR_TASK with its sentence. */

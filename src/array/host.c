@@ -51,6 +51,7 @@ struct array_map {
     pthread_t thread;
     da_mode mode;
     data_set data;
+    uint64_t number; /* the runtime's */
 };
 
 static lock_word maps_lock;
@@ -139,7 +140,7 @@ da_status da_map(const da_array *a, unsigned flags, void **data, int64_t *stride
     if (status == DA_OK)
         status = data_set_add(&m->data, a);
     if (status == DA_OK)
-        status = rt_data_map((int)m->data.n, m->data.list, mode);
+        status = rt_data_map((int)m->data.n, m->data.list, mode, &m->number);
     if (status != DA_OK) {
         data_set_drop(&m->data);
         mem_free(m);
@@ -164,13 +165,18 @@ da_status da_map(const da_array *a, unsigned flags, void **data, int64_t *stride
     return DA_OK;
 }
 
-/* Takes the latest map of a handle off the lists. */
+/* Takes a map of a handle off the lists: this thread's latest or, if it has none, the latest. */
 static struct array_map *take_map(da_array *a)
 {
     lock_acquire(&maps_lock);
-    struct array_map *m = a->maps;
+    struct array_map **link = &a->maps;
+    while (*link && !pthread_equal((*link)->thread, pthread_self()))
+        link = &(*link)->next;
+    if (!*link)
+        link = &a->maps;
+    struct array_map *m = *link;
     if (m) {
-        a->maps = m->next;
+        *link = m->next;
         *(m->all_prev ? &m->all_prev->all_next : &all_maps) = m->all_next;
         if (m->all_next)
             m->all_next->all_prev = m->all_prev;
@@ -182,7 +188,7 @@ static struct array_map *take_map(da_array *a)
 
 static void end_map(struct array_map *m)
 {
-    rt_data_unmap((int)m->data.n, m->data.list, m->mode);
+    rt_data_unmap((int)m->data.n, m->data.list, m->mode, m->number);
     data_set_drop(&m->data);
     rt_owner_release(&m->s->owner);
     mem_free(m);
@@ -370,13 +376,14 @@ da_status array_read(const da_array *a, da_dtype dtype, void *data, const int64_
         return status;
     }
     data_set set;
+    uint64_t number = 0;
     data_set_init(&set);
     status = data_set_add(&set, a);
     if (status == DA_OK)
-        status = rt_data_map((int)set.n, set.list, DA_MODE_READ);
+        status = rt_data_map((int)set.n, set.list, DA_MODE_READ, &number);
     if (status == DA_OK) {
         copy_here(a, dtype, data, strides, true);
-        rt_data_unmap((int)set.n, set.list, DA_MODE_READ);
+        rt_data_unmap((int)set.n, set.list, DA_MODE_READ, number);
     }
     data_set_drop(&set);
     return status;

@@ -733,7 +733,7 @@ static void unlink_map(map *m)
         m->next->prev = m->prev;
 }
 
-da_status rt_data_map(int n, rt_data *const *data, da_mode mode)
+da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *number)
 {
     rt_ticket ticket;
     map *list = NULL;
@@ -769,7 +769,7 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode)
         lock_release(&commit_lock);
         goto fail;
     }
-    map_number++;
+    *number = ++map_number;
     my_maps++;
     while (list) {
         map *m = list;
@@ -797,7 +797,7 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode)
         }
         status = poison_error(p);
         poison_release(p);
-        rt_data_unmap(n, data, mode);
+        rt_data_unmap(n, data, mode, *number);
         return status;
     }
     return DA_OK;
@@ -810,13 +810,13 @@ fail:
     return status;
 }
 
-void rt_data_unmap(int n, rt_data *const *data, da_mode mode)
+void rt_data_unmap(int n, rt_data *const *data, da_mode mode, uint64_t number)
 {
     bool mine = false;
     for (int i = 0; i < n; i++) {
         map *m;
         lock_acquire(&commit_lock);
-        for (m = maps; m && (m->data != data[i] || m->mode != mode); m = m->next)
+        for (m = maps; m && (m->data != data[i] || m->number != number); m = m->next)
             ;
         if (m) {
             mine = mine || m->thread == &this_thread;

@@ -135,9 +135,10 @@ da_status rt_submit(const rt_task_desc *desc, rt_task **task);
 da_status rt_data_wait(int n, rt_data *const *data, da_mode mode);
 /* The same for data[0..n) in one array. */
 da_status rt_data_wait_range(rt_data *data, int64_t n, da_mode mode);
-/* Hold data for the host from here to rt_data_unmap(): conflicting tasks committed later wait. */
-da_status rt_data_map(int n, rt_data *const *data, da_mode mode);
-void rt_data_unmap(int n, rt_data *const *data, da_mode mode);
+/* Hold data for the host from here to rt_data_unmap(), which takes the same arguments and the *number set here, in any thread:
+ * conflicting tasks committed later wait. */
+da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *number);
+void rt_data_unmap(int n, rt_data *const *data, da_mode mode, uint64_t number);
 
 void rt_task_retain(rt_task *task);
 void rt_task_release(rt_task *task);
