@@ -165,6 +165,17 @@ START_TEST(ranges)
     ck_ok(da_arange(&a, DA_U64, UINT64_MAX - 2, UINT64_MAX, 1));
     ck_assert_int_eq(da_array_size(a), 2);
     da_array_release(&a);
+    ck_ok(da_arange(&a, DA_U8, 255, -1, -51));
+    ck_values(a, DA_SHAPE(6), 255, 204, 153, 102, 51, 0);
+    da_array_release(&a);
+    ck_ok(da_arange(&a, DA_I8, -128, 128, 1));
+    ck_assert_int_eq(da_array_size(a), 256);
+    da_array_release(&a);
+    ck_makes_nothing(da_arange(&a, DA_U8, 0, 257, 1), a, DA_ERROR_DTYPE,
+                     "uint8 cannot hold the last element, 256");
+    ck_makes_nothing(da_arange(&a, DA_I8, 0.0, -130.0, -1.0), a, DA_ERROR_DTYPE,
+                     "int8 cannot hold the last element, -129");
+    ck_makes_nothing(da_arange(&a, DA_U64, 5, -2, -2), a, DA_ERROR_DTYPE, "cannot hold the last element, -1");
     ck_makes_nothing(da_arange(&a, DA_F64, 0, 5, 0), a, DA_ERROR_ARGUMENT, "the step is 0");
     ck_makes_nothing(da_arange(&a, DA_F64, 0, 5, (double)NAN), a, DA_ERROR_ARGUMENT, "the step is nan");
     ck_makes_nothing(da_arange(&a, DA_F64, 0, 5, (double)INFINITY), a, DA_ERROR_ARGUMENT, "the step is inf");

@@ -52,9 +52,12 @@ DA_API da_shape da_array_blocks(const da_array *a);
 
 /** An array whose elements have unspecified values. */
 DA_NODISCARD da_status da_empty(da_array **out, da_dtype dtype, da_shape shape);
+/** The same, of a's dtype and shape; so below. */
 DA_NODISCARD da_status da_empty_like(da_array **out, const da_array *a);
+/** Every element is 0. */
 DA_NODISCARD da_status da_zeros(da_array **out, da_dtype dtype, da_shape shape);
 DA_NODISCARD da_status da_zeros_like(da_array **out, const da_array *a);
+/** Every element is 1. */
 DA_NODISCARD da_status da_ones(da_array **out, da_dtype dtype, da_shape shape);
 DA_NODISCARD da_status da_ones_like(da_array **out, const da_array *a);
 /** Every element is `value`, a number of any C type; DA_ERROR_DTYPE if dtype cannot hold it (a complex number
@@ -62,8 +65,8 @@ DA_NODISCARD da_status da_ones_like(da_array **out, const da_array *a);
 DA_NODISCARD da_status da_full(da_array **out, da_dtype dtype, da_shape shape, da_scalar value);
 DA_NODISCARD da_status da_full_like(da_array **out, const da_array *a, da_scalar value);
 /** start, start+step, ... up to but without stop, real numbers; DA_ERROR_ARGUMENT if step is 0 or not finite. Element i is
- *  start + i*step, rounded once to dtype; DA_ERROR_DTYPE if an integer dtype cannot hold start or step, or one of the
- *  three is complex; DA_ERROR_OVERFLOW if the number of elements does not fit. */
+ *  start + i*step, rounded once to dtype; DA_ERROR_DTYPE if an integer dtype cannot hold start, step or the last
+ *  element, or one of the three is complex; DA_ERROR_OVERFLOW if the number of elements does not fit. */
 DA_NODISCARD da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar stop,
                                  da_scalar step);
 /** `num` evenly spaced values from start to stop; the last is exactly stop if `endpoint`.

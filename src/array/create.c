@@ -212,16 +212,32 @@ static bool is_integer_number(da_scalar x)
     return x.kind_ == 1 || x.kind_ == 2 || x.kind_ == 5;
 }
 
+__extension__ typedef __int128 wide;
+
+/* A number without a fraction, within the range of 64 bits. */
+static wide as_wide(da_scalar x)
+{
+    return x.kind_ == 1 ? (wide)x.v_.i : x.kind_ == 3 ? (wide)x.v_.z.re : (wide)x.v_.u;
+}
+
 /* start, stop and step of arange all integers: the exact number of elements, or -1 if it does not fit. */
 static int64_t integer_count(da_scalar start, da_scalar stop, da_scalar step)
 {
-    __extension__ typedef __int128 wide;
-    const wide a = start.kind_ == 1 ? (wide)start.v_.i : (wide)start.v_.u;
-    const wide b = stop.kind_ == 1 ? (wide)stop.v_.i : (wide)stop.v_.u;
-    const wide s = step.kind_ == 1 ? (wide)step.v_.i : (wide)step.v_.u;
+    const wide a = as_wide(start), b = as_wide(stop), s = as_wide(step);
     const wide distance = s > 0 ? b - a : a - b, width = s > 0 ? s : -s;
     const wide n = distance <= 0 ? 0 : (distance + width - 1) / width;
     return n > INT64_MAX ? -1 : (int64_t)n;
+}
+
+static da_status check_last(da_dtype dtype, wide last, const char *function)
+{
+    int64_t least;
+    uint64_t most;
+    integer_range(dtype, &least, &most);
+    if (last < least || last > most)
+        return err_set(DA_ERROR_DTYPE, "%s: %s cannot hold the last element, %.17g", function,
+                       da_dtype_name(dtype), (double)last);
+    return DA_OK;
 }
 
 static void place_arange(void *args, const int64_t *start)
@@ -275,6 +291,8 @@ da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar s
         if (shape.dim[0] > 0) {
             DA_TRY(scalar_check(dtype == DA_BOOL ? DA_I64 : dtype, start, function));
             DA_TRY(scalar_check(DA_I64, step, function));
+            if (dtype != DA_BOOL)
+                DA_TRY(check_last(dtype, as_wide(start) + (shape.dim[0] - 1) * as_wide(step), function));
         }
         scalar_element(&args.start_i, start.kind_ == 2 ? DA_U64 : DA_I64, start);
         scalar_element(&args.step_i, step.kind_ == 2 ? DA_U64 : DA_I64, step);
