@@ -103,6 +103,25 @@ START_TEST(norms_at_the_edges)
 }
 END_TEST
 
+/* Nothing is combined, but the operation is applied: NumPy's axis=(). */
+START_TEST(over_no_axes)
+{
+    DA_AUTO da_array *a = filled(DA_I8, DA_SHAPE(9, 7), -3), *sum = NULL, *norm = NULL, *var = NULL;
+    double x;
+    ck_ok(da_sum(&sum, a, DA_NO_AXES, 0));
+    ck_assert_int_eq(da_array_dtype(sum), DA_I64);
+    ck_assert_int_eq(da_array_ndim(sum), 2);
+    ck_ok(da_sum_all(&x, da_equal(sum, -3)));
+    ck_assert_double_eq(x, 63);
+    ck_ok(da_vector_norm(&norm, a, DA_NO_AXES, 2, DA_KEEPDIMS));
+    ck_ok(da_sum_all(&x, norm));
+    ck_assert_double_eq(x, 3 * 63);
+    ck_ok(da_var(&var, a, DA_NO_AXES, 0, 0));
+    ck_ok(da_max_all(&x, da_abs(var)));
+    ck_assert_double_eq(x, 0);
+}
+END_TEST
+
 /* ---- order ---- */
 
 static void set(double *x, int64_t n, double value)
@@ -328,7 +347,8 @@ START_TEST(errors)
 }
 END_TEST
 
-DA_TEST_MAIN("reductions", DA_CASE("precision", sums_of_many, variance_of_shifted, norms_at_the_edges),
+DA_TEST_MAIN("reductions",
+             DA_CASE("precision", sums_of_many, variance_of_shifted, norms_at_the_edges, over_no_axes),
              DA_CASE("order", places, nan_in_min_and_max),
              DA_CASE("bits", same_bits, mixed_tilings, of_broadcast),
              DA_CASE("empty", nothing_to_reduce, small_divisors, dtypes), DA_CASE("errors", errors))

@@ -265,6 +265,7 @@ static inline da_scalar da_number_(T x)
 #define DA_AXES(...) da_make_axes_(__VA_ARGS__)
 #define DA_SCALAR_SHAPE (da_shape{0, {}})
 #define DA_ALL (da_axes{-1, {}})
+#define DA_NO_AXES (da_axes{0, {}})
 #define DA_ROW_MAJOR (da_layout{1, nullptr})
 #define DA_COL_MAJOR (da_layout{2, nullptr})
 #define DA_STRIDES(p) (da_layout{3, (p)})
@@ -325,6 +326,8 @@ static inline da_scalar da_number_s_(da_scalar x)
 #define DA_SCALAR_SHAPE ((da_shape){0, {0}})
 /** All axes. */
 #define DA_ALL ((da_axes){-1, {0}})
+/** No axis, NumPy's axis=(). */
+#define DA_NO_AXES ((da_axes){0, {0}})
 /** Last index fastest (C order). */
 #define DA_ROW_MAJOR ((da_layout){1, NULL})
 /** First index fastest (Fortran order). */

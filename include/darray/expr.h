@@ -124,7 +124,7 @@ DA_NODISCARD da_status da_eval_text(da_array **out, const char *text, const char
 
 /**
  * Reductions: X(name) is da_name(&out, e, axes, flags), a new array without the reduced axes (with DA_KEEPDIMS: they stay
- * with extent 1), asynchronous as da_eval(). `axes` is DA_ALL or DA_AXES(...), negative ones from the last.
+ * with extent 1), asynchronous as da_eval(). `axes` is DA_ALL, DA_AXES(...), negative ones from the last, or DA_NO_AXES.
  * - sum, prod: bool and signed integers give i64, unsigned ones u64, wrapping around; others their own dtype. Sums are
  *   pairwise: their error grows with the logarithm of the number of elements. None: 0 and 1.
  * - min, max: NaN if an element is; DA_ERROR_DTYPE for complex, DA_ERROR_SHAPE where a result would come from no elements.
