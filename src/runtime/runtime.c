@@ -374,7 +374,9 @@ da_status da_init(const char *runtime, int workers)
     DA_TRY(rt_check_may_wait("da_init"));
     DA_TRY(rt_check_forked());
     if (workers < 0 || workers > 4096)
-        return err_set(DA_ERROR_ARGUMENT, "da_init: %d workers; 0 leaves the choice to the library", workers);
+        return err_set(DA_ERROR_ARGUMENT,
+                       "da_init: %d workers; there may be 1 to 4096, and 0 leaves the choice to the library",
+                       workers);
     lock_acquire(&commit_lock);
     b = atomic_load(&current);
     if (!b) {
