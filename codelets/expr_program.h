@@ -31,6 +31,10 @@ typedef void (*da_expr_fn)(void *out, const void *a, const void *b, const void *
  * provided for: the value is then copied to a vector. */
 typedef da_expr_fn da_expr_kernel[8];
 
+/* out[i] = f(a[i]) and root[i] = sqrt(x[i]) for i < n: the square roots cost nothing while the vector form of f is at work. `root` may
+ * be the same as a or x, `out` as a. */
+typedef void (*da_expr_sqrt_beside_fn)(void *out, const void *a, void *root, const void *x, int64_t n);
+
 /* ---- what there is ---- */
 
 typedef enum da_op_result { DA_RESULT_SAME, DA_RESULT_BOOL, DA_RESULT_REAL } da_op_result;
@@ -56,6 +60,9 @@ const da_expr_kernel *da_expr_convert_kernel(da_dtype to, da_dtype from);
  * there are no such kernels. Operands: those of op1, then the other one of op2. */
 const da_expr_kernel *da_expr_pair_kernel(da_op op1, da_op op2, bool reversed, da_dtype dtype);
 
+/* `op` with square roots beside it, with the same bits; null where that is not provided for. */
+da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_op op, da_dtype dtype);
+
 /* 0, 3 or 4: the level of the x86-64 architecture whose kernels are used. DARRAY_CPU_LEVEL lowers it. */
 int da_cpu_level(void);
 
@@ -63,6 +70,8 @@ int da_cpu_level(void);
 
 typedef struct da_expr_instr {
     const da_expr_fn *kernel; /* a da_expr_kernel; null: load an input */
+    da_expr_sqrt_beside_fn
+        beside; /* not null: does this instruction and the next, a square root, if both are of vectors */
     int32_t out, a, b, c; /* slots, or ~k for constant k; of a load `a` is the input; those not used are 0 */
     int16_t nargs;        /* 1 to 3; 0 for a load */
     unsigned char out_size;   /* bytes of an element of the result */

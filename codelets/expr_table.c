@@ -140,6 +140,13 @@ const da_expr_kernel *da_expr_convert_kernel(da_dtype to, da_dtype from)
     return (*kernel)[0] ? kernel : NULL;
 }
 
+da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_op op, da_dtype dtype)
+{
+    const da_expr_sqrt_beside_fn *table =
+        dtype == DA_F32 || dtype == DA_F64 ? da_expr_level_get()->beside[dtype == DA_F64] : NULL;
+    return table ? table[op] : NULL;
+}
+
 /* Position in the table of pairs, or -1. */
 static int pair_row(da_op op)
 {

@@ -223,6 +223,99 @@ START_TEST(bits)
 END_TEST
 
 /* Operands of one shape in all orders of memory and tilings, one broadcast, against a loop. */
+/* Square roots that are computed beside another function, or just not: the same bits as alone. */
+static da_expr with_roots(int which, da_array *const *x)
+{
+    switch (which) {
+    case 0: return da_add(da_multiply(da_exp(x[0]), da_sin(x[1])), da_sqrt(x[0]));
+    case 1: return da_add(da_sqrt(x[0]), da_exp(x[1]));
+    case 2: return da_subtract(da_sqrt(da_exp(x[0])), da_sin(da_sqrt(x[1])));
+    case 3: return da_divide(da_sqrt(da_add(x[0], x[1])), da_add(da_tanh(x[0]), da_cos(da_sqrt(x[2]))));
+    case 4: return da_add(da_add(da_sqrt(x[0]), da_sqrt(x[1])), da_add(da_log(x[2]), da_exp(x[0])));
+    case 5: return da_add(da_exp(da_sqrt(x[0])), da_sqrt(da_sqrt(x[0])));
+    case 6: return da_sqrt(da_add(da_exp(x[0]), da_sqrt(x[2])));
+    default: /* more inputs than are kept */
+    {
+        da_expr sum = da_add(da_exp(x[0]), da_sqrt(x[0]));
+        for (int i = 0; i < 16; i++)
+            sum = da_add(sum, da_multiply(da_exp(x[i]), da_sqrt(x[(i + 1) % 16])));
+        return sum;
+    }
+    }
+}
+
+/* The same with everything computed one by one. */
+static double root_by_root(int which, double (*f)(int, double), const double *x)
+{
+    enum { SQRT, EXP, SIN, COS, TANH, LOG };
+    switch (which) {
+    case 0: return f(EXP, x[0]) * f(SIN, x[1]) + f(SQRT, x[0]);
+    case 1: return f(SQRT, x[0]) + f(EXP, x[1]);
+    case 2: return f(SQRT, f(EXP, x[0])) - f(SIN, f(SQRT, x[1]));
+    case 3: return f(SQRT, x[0] + x[1]) / (f(TANH, x[0]) + f(COS, f(SQRT, x[2])));
+    case 4: return f(SQRT, x[0]) + f(SQRT, x[1]) + (f(LOG, x[2]) + f(EXP, x[0]));
+    case 5: return f(EXP, f(SQRT, x[0])) + f(SQRT, f(SQRT, x[0]));
+    case 6: return f(SQRT, f(EXP, x[0]) + f(SQRT, x[2]));
+    default: {
+        double sum = f(EXP, x[0]) + f(SQRT, x[0]);
+        for (int i = 0; i < 16; i++)
+            sum += f(EXP, x[i]) * f(SQRT, x[(i + 1) % 16]);
+        return sum;
+    }
+    }
+}
+
+static double one_value(int which, double x)
+{
+    da_expr (*const list[])(da_expr) = {(da_sqrt), (da_exp), (da_sin), (da_cos), (da_tanh), (da_log)};
+    da_array *a = vector(&x, 1), *r = NULL;
+    ck_ok(da_eval(&r, list[which](DA_X(a))));
+    ck_ok(da_to_host(r, &x, sizeof x, DA_ROW_MAJOR));
+    da_array_release(&a);
+    da_array_release(&r);
+    return x;
+}
+
+START_TEST(square_roots)
+{
+    enum { N = 267, K = 16 };
+    static double x[K][N], expected[N], got[N];
+    da_array *a[K], *r = NULL;
+    for (int k = 0; k < K; k++) {
+        for (int i = 0; i < N; i++)
+            x[k][i] = k == 2 && _i >= 8 ? 1.75 : (i * 37 % 101 + k) * 0.037 + 0.01; /* one value for all */
+        a[k] = vector(x[k], N);
+        if (k == 2 && _i >= 8) {
+            da_array *one = a[k];
+            ck_ok(DA_SLICE(&r, one, DA_RANGE(0, 1)));
+            ck_ok(da_broadcast_to(&a[k], r, DA_SHAPE(N)));
+            da_array_release(&r);
+            da_array_release(&one);
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        double at[K];
+        for (int k = 0; k < K; k++)
+            at[k] = x[k][i];
+        expected[i] = root_by_root(_i % 8, one_value, at);
+    }
+    ck_ok(da_eval(&r, with_roots(_i % 8, a)));
+    read_all(got, r);
+    for (int i = 0; i < N; i++)
+        ck_assert_msg(got[i] == expected[i], "element %d: %.17g instead of %.17g", i, got[i], expected[i]);
+    for (int k = 0; k < 2; k++) { /* in place */
+        ck_ok(da_write(a[k], DA_SHAPE(0), DA_SHAPE(N), x[k], DA_ROW_MAJOR));
+        ck_ok(da_assign(a[k], with_roots(_i % 8, a)));
+        read_all(got, a[k]);
+        ck_assert_mem_eq(got, expected, sizeof got);
+        ck_ok(da_write(a[k], DA_SHAPE(0), DA_SHAPE(N), x[k], DA_ROW_MAJOR));
+    }
+    da_array_release(&r);
+    for (int k = 0; k < K; k++)
+        da_array_release(&a[k]);
+}
+END_TEST
+
 START_TEST(mixed_views)
 {
     enum { M = 97, N = 61 };
@@ -641,7 +734,7 @@ END_TEST
 
 DA_TEST_MAIN("expressions", DA_CASE("face", face), DA_CASE("values", special_values, nan_and_signs),
              DA_CASE_LOOP("precision", 2 * FUNCTIONS, precision), DA_CASE("pow", precision_of_pow),
-             DA_CASE_LOOP("bits", 2, bits),
+             DA_CASE_LOOP("bits", 2, bits), DA_CASE_LOOP("square roots", 16, square_roots),
              DA_CASE("shapes", mixed_views, sixteen_axes, no_elements, numbers_alone),
              DA_CASE("large", thousands_of_operations, balanced_tree, many_arrays),
              DA_CASE("arena", released_operands, stale_expressions, errors_stick, dtype_errors),

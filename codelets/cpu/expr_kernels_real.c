@@ -41,6 +41,7 @@ vector_f64 MVEC_F64(vv_, pow)(vector_f64, vector_f64) __attribute__((const));
 vector_f32 MVEC_F32(vv_, pow)(vector_f32, vector_f32) __attribute__((const));
 #endif
 
+#define WITH_BESIDE
 #define FAMILY REAL
 #define DTYPE f64
 #define T double

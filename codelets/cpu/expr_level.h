@@ -36,6 +36,7 @@ typedef struct da_expr_level {
     void (*stream_end)(void);                                 /* after the last of them */
     const da_arg_fn (*arg)[2];                                /* [dtype][max] */
     const da_expr_kernel (*pairs)[4][6];                      /* see expr_pairs.c */
+    const da_expr_sqrt_beside_fn *beside[2];                  /* [f64][operation], or null */
     const da_lanes_fn (*lanes)[DA_DTYPE_COUNT];               /* [add, minimum, maximum][dtype], or null */
 } da_expr_level;
 

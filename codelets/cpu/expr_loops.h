@@ -93,6 +93,26 @@
             x = MVEC1(function)(x);                                                                          \
             memcpy(o + i, &x, (size_t)(n - i) * sizeof(T));                                                  \
         }                                                                                                    \
+    }                                                                                                        \
+    static void FN(name##_beside)(void *out, const void *a, void *root, const void *x, int64_t n)            \
+    {                                                                                                        \
+        enum { W = sizeof(VECTOR) / sizeof(T) };                                                             \
+        T *o = out, *r = root;                                                                               \
+        const T *as = a, *xs = x;                                                                            \
+        const int64_t whole = n - n % W;                                                                     \
+        for (int64_t i = 0; i < whole; i += W) {                                                             \
+            VECTOR v;                                                                                        \
+            T s[W];                                                                                          \
+            memcpy(&v, as + i, sizeof v);                                                                    \
+            SIMD for (int k = 0; k < W; k++) s[k] = M(sqrt)(xs[i + k]);                                      \
+            memcpy(r + i, s, sizeof s);                                                                      \
+            v = MVEC1(function)(v);                                                                          \
+            memcpy(o + i, &v, sizeof v);                                                                     \
+        }                                                                                                    \
+        if (whole < n) {                                                                                     \
+            FN(name##_v)(o + whole, as + whole, NULL, NULL, n - whole);                                      \
+            FN(sqrt_v)(r + whole, xs + whole, NULL, NULL, n - whole);                                        \
+        }                                                                                                    \
     }
 #define VECTOR2_VARIANT(name, function, x_step, y_step)                                                      \
     static void FN(name)(void *out, const void *a, const void *b, const void *c, int64_t n)                  \
@@ -151,5 +171,22 @@
 #define DEFINE_VECTOR_NAME2(name) DEFINE_LOOP_NAME2(name)
 #define DEFINE_NOTHING_NAME1(name)
 #define DEFINE_NOTHING_NAME2(name)
+
+/* And for a third: the kernels with square roots beside them. */
+#define BESIDE(nargs, name, ...) BESIDE_(nargs, name, __VA_ARGS__)
+#define BESIDE_(nargs, name, how, what) CAT3(how, _BESIDE, nargs)(name)
+#define DEFINE_LOOP_BESIDE1(name)
+#define DEFINE_LOOP_BESIDE2(name)
+#define DEFINE_SCALAR_LOOP_BESIDE1(name)
+#define DEFINE_SCALAR_LOOP_BESIDE2(name)
+#define DEFINE_VECTOR_BESIDE1(name) [DA_OP_##name] = BESIDE_KERNEL(name),
+#define DEFINE_VECTOR_BESIDE2(name)
+#define DEFINE_NOTHING_BESIDE1(name)
+#define DEFINE_NOTHING_BESIDE2(name)
+#ifdef HAVE_VECTOR_MATH
+#define BESIDE_KERNEL(name) FN(name##_beside)
+#else
+#define BESIDE_KERNEL(name) NULL
+#endif
 
 #endif

@@ -199,13 +199,30 @@ static void compute(machine *m, const da_expr_instr *instr, int64_t n)
     instr->kernel[mask](out, x[0], x[1], x[2], n);
 }
 
+/* The instruction and the next in one pass, if their operands are vectors. */
+static bool compute_beside(machine *m, const da_expr_instr *instr, int64_t n)
+{
+    const da_expr_instr *next = instr + 1;
+
+    if (instr->a < 0 || next->a < 0 || m->uniform[instr->a] || m->uniform[next->a])
+        return false;
+    instr->beside(m->memory[instr->out], m->at[instr->a], m->memory[next->out], m->at[next->a], n);
+    for (int k = 0; k < 2; k++) {
+        m->at[instr[k].out] = m->memory[instr[k].out];
+        m->uniform[instr[k].out] = false;
+    }
+    return true;
+}
+
 void machine_block(machine *m, char *const *at, int64_t (*stride)[NEST_AXES], int64_t n0, int64_t n1,
                    int axis0, int axis1)
 {
     const da_expr_program *p = m->p;
     for (int i = 0; i < p->ninstr; i++) {
         const da_expr_instr *instr = &p->instr[i];
-        if (instr->kernel)
+        if (instr->beside && compute_beside(m, instr, n0 * n1))
+            i++;
+        else if (instr->kernel)
             compute(m, instr, n0 * n1);
         else
             load(m, instr, at[instr->a], n0, n0 == 1 ? 0 : stride[instr->a][axis0], n1,

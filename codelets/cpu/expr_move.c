@@ -254,6 +254,7 @@ extern const da_expr_kernel TABLE(boolean)[], TABLE(i8)[], TABLE(i16)[], TABLE(i
     TABLE(u8)[], TABLE(u16)[], TABLE(u32)[], TABLE(u64)[], TABLE(f32)[], TABLE(f64)[], TABLE(c64)[],
     TABLE(c128)[];
 extern const da_expr_kernel LEVEL(da_expr_pairs)[2][4][6];
+extern const da_expr_sqrt_beside_fn LEVEL(da_expr_beside_f32)[], LEVEL(da_expr_beside_f64)[];
 extern const da_lanes_fn LEVEL(da_expr_lanes)[3][DA_DTYPE_COUNT];
 
 const da_expr_level LEVEL(da_expr) = {
@@ -278,5 +279,6 @@ const da_expr_level LEVEL(da_expr) = {
     .stream_end = stream_end,
     .arg = arg_table,
     .pairs = LEVEL(da_expr_pairs),
+    .beside = {LEVEL(da_expr_beside_f32), LEVEL(da_expr_beside_f64)},
     .lanes = LEVEL(da_expr_lanes),
 };

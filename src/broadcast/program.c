@@ -20,7 +20,8 @@ typedef struct builder {
     unsigned char *input_size;
     da_c128 *constants;
     int nconstants;
-    uint64_t free_slots; /* of those in use so far */
+    uint64_t free_slots;    /* of those in use so far */
+    const graph_node *last; /* what the last instruction computes; null: it loads */
     bool too_many;
 } builder;
 
@@ -119,6 +120,69 @@ static void find_pairs(graph *g, int n, const int *order)
     }
 }
 
+/* ---- square roots ----
+ * They keep one unit of the CPU busy and leave the others idle: computed beside a function that has a vector form they cost nothing. */
+
+static bool is_root_of(const graph_node *node, da_dtype dtype)
+{
+    return node->kind == NODE_OP && node->op == DA_OP_sqrt && node->dtype == dtype;
+}
+
+static da_expr_sqrt_beside_fn beside_of(const graph_node *node)
+{
+    return node->kind == NODE_OP && node->nargs == 1 ? da_expr_sqrt_beside(node->op, node->dtype) : NULL;
+}
+
+static bool uses(const graph *g, int user, int i)
+{
+    const graph_node *node = &g->nodes[user];
+    for (int k = 0; k < node->nargs; k++)
+        if (node->args[k] == i)
+            return true;
+    return false;
+}
+
+/* Whether what stands at `from` may stand right behind `to`: not before what it needs, not behind what needs it. Inputs are loaded
+ * when they are needed. */
+static bool may_move(const graph *g, const int *order, int from, int to)
+{
+    for (int i = to + 1; i < from; i++)
+        if (uses(g, order[from], order[i]) && g->nodes[order[i]].kind != NODE_INPUT)
+            return false;
+    for (int i = from + 1; i <= to; i++)
+        if (uses(g, order[i], order[from]))
+            return false;
+    return !uses(g, order[from], order[to]);
+}
+
+/* Square roots go right behind a function which they have nothing to do with, one behind each. The last operation stays the last. */
+static void move_square_roots(const graph *g, int n, int *order)
+{
+    uint64_t settled = 0; /* nodes that have a partner */
+    if (g->n > DA_EXPR_MAX_SLOTS)
+        return; /* results that wait longer take more slots */
+    for (int from = 0; from < n - 1; from++) {
+        const int root = order[from];
+        int to = 0;
+        if (!is_root_of(&g->nodes[root], g->nodes[root].dtype) || settled >> root & 1)
+            continue;
+        while (to < n && !(beside_of(&g->nodes[order[to]]) && !(settled >> order[to] & 1) &&
+                           g->nodes[order[to]].dtype == g->nodes[root].dtype && may_move(g, order, from, to)))
+            to++;
+        if (to == n)
+            continue;
+        settled |= (uint64_t)1 << root | (uint64_t)1 << order[to];
+        if (to < from) {
+            memmove(order + to + 2, order + to + 1, (size_t)(from - to - 1) * sizeof *order);
+            order[to + 1] = root;
+        } else {
+            memmove(order + from, order + from + 1, (size_t)(to - from) * sizeof *order);
+            order[to] = root;
+            from--;
+        }
+    }
+}
+
 /* ---- instructions ---- */
 
 static int take_slot(builder *b, bool fresh)
@@ -151,6 +215,7 @@ static da_expr_instr *next_instr(builder *b, const graph_node *node)
 {
     da_expr_instr *instr = &b->instr[b->out->p.ninstr++];
     memset(instr, 0, sizeof *instr);
+    b->last = node->kind == NODE_INPUT ? NULL : node;
     instr->out_size = (unsigned char)size_of_node(node);
     note_size(b, instr->out_size);
     return instr;
@@ -234,7 +299,10 @@ static void emit(builder *b, int i, bool root)
     node->slot = take_slot(b, root);
     release_operands(b, n, args, 0);
 
+    const graph_node *before = b->last;
     da_expr_instr *instr = next_instr(b, node);
+    if (before && is_root_of(node, before->dtype) && places[0] != instr[-1].out)
+        instr[-1].beside = beside_of(before);
     instr->kernel = node->absorbed >= 0 ? *pair_of(g, node, node->absorbed) : kernel_of(g, node);
     instr->out = node->slot;
     instr->nargs = (int16_t)n;
@@ -276,6 +344,9 @@ static void emit_all(builder *b, int n, const int *order, int nroots, const int 
         const bool root = is_root(order[i], nroots, roots);
         if (node->absorbed == 2)
             continue;
+        if (beside_of(node) && i + 1 < n && is_root_of(&g->nodes[order[i + 1]], node->dtype) &&
+            g->nodes[g->nodes[order[i + 1]].args[0]].kind == NODE_INPUT)
+            place_of(b, g->nodes[order[i + 1]].args[0]); /* loaded before, so that nothing comes in between */
         if (node->kind == NODE_OP || node->kind == NODE_CONVERT)
             emit(b, order[i], root);
         else if (root && node->kind == NODE_NUMBER)
@@ -336,6 +407,7 @@ da_status program_build(program **out, graph *g, int nroots, const int *roots)
     }
     n = order_nodes(g, nroots, roots, scratch, scratch + g->n);
     find_pairs(g, n, scratch);
+    move_square_roots(g, n, scratch);
     status = allocate(&b, g->n, edges, nroots);
     if (status == DA_OK) {
         da_expr_program *p = &b.out->p;
