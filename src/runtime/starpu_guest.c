@@ -190,8 +190,7 @@ da_status spu_guest_start(spu_start *s)
 #if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
         conf.nhip = 0;
 #endif
-        /* One queue in the order of priorities is quicker for few workers, but all of them meet at its lock. STARPU_SCHED wins. */
-        conf.sched_policy_name = conf.ncpus <= 8 ? "prio" : "lws";
+        conf.sched_policy_name = "lws"; /* a queue a worker; STARPU_SCHED wins */
         bind_to_allowed(&conf);
         result = initialise(&conf, models);
     }
