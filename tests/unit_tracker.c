@@ -64,7 +64,7 @@ static void add_random(rt_batch *batch, pool *p, uint64_t *reference, uint64_t *
     {
         salt quick = {s.salt, 0};
         da_value value = {&quick, sizeof quick};
-        da_call call = {n, 1, b, &value, NULL, NULL};
+        da_call call = {n, 1, b, &value, NULL, NULL, NULL};
         ck_assert_int_eq(mix(&call), DA_OK);
     }
 }

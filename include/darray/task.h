@@ -29,11 +29,13 @@ typedef enum da_mode {
 
 /** A piece of data as a running task sees it. Element (i, j) is at data + (i*strides[0] + j*strides[1]) elements. */
 typedef struct da_buffer {
-    void *data;
+    void *data;     /**< in device memory for a CUDA implementation; the cl_mem for an OpenCL one */
     da_dtype dtype; /**< 0 for the user's own memory */
     int ndim;
     const int64_t *shape;   /**< ndim extents; {bytes} for the user's own memory */
-    const int64_t *strides; /**< ndim strides, in elements */
+    const int64_t *strides; /**< ndim strides, in elements; a device's copy has its own */
+    int64_t
+        offset; /**< OpenCL: elements (bytes of memory) from the cl_mem's beginning to element (0, 0); else 0 */
 } da_buffer;
 
 /** A by-value argument as a running task sees it. */
@@ -48,8 +50,11 @@ typedef struct da_call {
     int nvalues;
     const da_buffer *buffers; /**< the accesses and the result, in the order they were spawned with */
     const da_value *values;   /**< the by-value arguments, in the order they were spawned with */
-    int64_t *info;            /**< library kernels: LAPACK's info, 0 at entry; > 0 is a numerical fault */
+    int64_t *
+        info; /**< LAPACK's info, 0 at entry; > 0 is a numerical fault. CUDA: an address that the device can write, too */
     void *task_;
+    void *
+        queue; /**< CUDA: the cudaStream_t, OpenCL: the cl_command_queue, to enqueue work on; null on the CPU */
 } da_call;
 
 /**
@@ -79,6 +84,9 @@ typedef struct da_codelet {
     /** Floating point operations of one task, or null if unknown: for models and inlining. */
     double (*flops)(const da_call *call);
     unsigned flags; /**< DA_CODELET_* */
+    /** Implementations for accelerators, or null. They enqueue work on call->queue and return without waiting for it; the runtime
+     *  does. Only a task whose operands are a tile, a whole memory range or a result each runs there. */
+    da_kernel cuda, opencl;
 } da_codelet;
 
 enum {

@@ -117,9 +117,9 @@ da_status array_generate(da_array **out, da_dtype dtype, const da_shape *shape, 
     DA_TRY(array_new(&a, dtype, shape, NULL, NULL));
     if (array_small(a->s->bytes)) {
         int64_t strides[DA_MAX_NDIM];
-        const da_buffer buffer = {array_pointer(a), dtype, a->ndim, a->shape, strides};
+        const da_buffer buffer = {array_pointer(a), dtype, a->ndim, a->shape, strides, 0};
         const da_value value = {args, size};
-        const da_call call = {1, 1, &buffer, &value, NULL, NULL};
+        const da_call call = {1, 1, &buffer, &value, NULL, NULL, NULL};
         array_strides(a, strides);
         if (place)
             place(args, origin);

@@ -249,6 +249,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
             const rt_operand *o = &desc->operands[i];
             const size_t d = (size_t)o->ndim;
             buffers[i].data = o->ptr;
+            buffers[i].offset = 0;
             buffers[i].dtype = o->dtype;
             buffers[i].ndim = o->ndim;
             buffers[i].shape = extent;

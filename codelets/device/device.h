@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Kernels on accelerators.
+ *
+ * Two modules, built from codelets/cuda and codelets/opencl as plugins of their own (so that the library depends on neither), know how to
+ * compile and launch kernels and to call the vendor's BLAS. What is the same for both stands here in codelets/device: kernels
+ * written once in the common part of CUDA C and OpenCL C (dialect.h), compiled at run time, and the functions that launch them.
+ *
+ * An implementation runs in the runtime's worker of that device. Its call's buffers are the device's copies: `data` is a
+ * device address (CUDA) or a cl_mem (OpenCL) that the element with all indices 0 lies `offset` elements into. It enqueues work on
+ * call->queue and returns without waiting. Operands that belong to no datum (a program, an empty array) are given as on the host.
+ */
+#ifndef DA_CODELETS_DEVICE_H
+#define DA_CODELETS_DEVICE_H
+
+#include <darray/task.h>
+
+typedef enum da_device_kind {
+    DA_DEVICE_CPU,
+    DA_DEVICE_CUDA,
+    DA_DEVICE_OPENCL,
+    DA_DEVICE_KINDS
+} da_device_kind;
+
+typedef struct da_device_ops da_device_ops;
+
+/* One implementation of a codelet, found by the codelet's name. */
+typedef struct da_device_kernel {
+    const char *name; /* of the codelet: "fill", "da_gemm" */
+    /* Whether it can do this call: dtypes, shapes, strides, values are final, data is not there yet. Null: always. Called by the
+     * thread that submits, maybe before the module has seen a device. */
+    bool (*takes)(const da_device_ops *ops, const da_call *call);
+    da_status (*run)(const da_device_ops *ops, const da_call *call);
+} da_device_kernel;
+
+/* An argument of a kernel in dialect.h: a buffer (two parameters there, BUFFER(T, name)) or a value. */
+typedef struct da_device_arg {
+    const da_buffer *buffer; /* null: a value */
+    const void *value;
+    size_t size;
+} da_device_arg;
+
+/* What a module offers; its one exported function is `const da_device_ops *da_device_module(void)`. */
+struct da_device_ops {
+    int version; /* DA_DEVICE_VERSION of the library it was built with */
+    da_device_kind kind;
+    /* The module's own implementations (BLAS, LAPACK), ended by one with a null name. They win over the common ones. */
+    const da_device_kernel *kernels;
+    /*
+     * Enqueue `groups` work-groups of `local` work-items of the kernel `entry` of a program on call->queue. `source` is the program's text in
+     * the dialect without its prelude, which the module puts in front; it is compiled for the queue's device when first seen and kept,
+     * in memory by its text's hash and on disk. Fails with da_task_fail() naming the compiler's complaint.
+     */
+    da_status (*launch)(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
+                        int nargs, const da_device_arg *args);
+    /* Whether the device behind the queues of this kind computes in this dtype (OpenCL: f64, f16 may be missing). */
+    bool (*has)(da_dtype dtype);
+    /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */
+    da_status (*compile)(const char *source, char *log, size_t log_size);
+};
+enum { DA_DEVICE_VERSION = 1 };
+
+/* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
+const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);
+
+/* The implementation of a codelet on a kind of device, or null. */
+const da_device_kernel *da_device_find(da_device_kind kind, const char *codelet_name);
+
+/* Implementations that both kinds share, each list ended by a null name: one a file of codelets/device/. */
+extern const da_device_kernel
+    da_device_array_kernels[]; /* array.c: fill, copy, reshape, arange, linspace, eye, random */
+extern const da_device_kernel
+    da_device_matrix_kernels[]; /* matrix.c: lacpy, laset, laswp, ... that need no BLAS */
+extern const da_device_kernel da_device_expr_kernels[]; /* expr.c, reduce.c: the expression codelets */
+
+#endif

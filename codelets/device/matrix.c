@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "device.h"
+
+const da_device_kernel da_device_matrix_kernels[] = {{0}};
