@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The codelets of kernel_list.inc: which function runs for which dtype, batches, and how much work a task is. */
+#include "device/device.h"
 #include "kernel_support.h"
+#include "device/device.h"
 #include "kernels.h"
 
 #include <inttypes.h>
@@ -216,7 +218,7 @@ enum { FAULTS = DA_CODELET_FAULTS };
         .nbuffers = sizeof((const unsigned char[]){__VA_ARGS__}),                                            \
         .modes = {MODES(__VA_ARGS__)},                                                                       \
         values.flops = flops_##name_,                                                                        \
-        .flags = flags_,                                                                                     \
+        .flags = flags_ | DA_CODELET_OWN,                                                                    \
     };
 #define PUBLIC_KERNEL KERNEL
 #include "kernel_list.inc"

@@ -69,9 +69,17 @@ static da_status max_of_means(const da_call *call)
 }
 
 static const da_codelet moments_codelet = {
-    "moments", compute_moments, 2, {DA_MODE_READ, DA_MODE_WRITE}, 0, {0}, NULL, 0};
+    .name = "moments",
+    .cpu = compute_moments,
+    .nbuffers = 2,
+    .modes = {DA_MODE_READ, DA_MODE_WRITE},
+};
 static const da_codelet max_of_means_codelet = {
-    "max_of_means", max_of_means, 3, {DA_MODE_READ, DA_MODE_READ, DA_MODE_WRITE}, 0, {0}, NULL, 0};
+    .name = "max_of_means",
+    .cpu = max_of_means,
+    .nbuffers = 3,
+    .modes = {DA_MODE_READ, DA_MODE_READ, DA_MODE_WRITE},
+};
 
 /* ---- the samples ---- */
 

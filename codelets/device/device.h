@@ -22,6 +22,9 @@ typedef enum da_device_kind {
     DA_DEVICE_KINDS
 } da_device_kind;
 
+/* In da_codelet.flags: one of the library's own codelets, which da_device_find() knows by name. */
+enum { DA_CODELET_OWN = 1 << 30 };
+
 typedef struct da_device_ops da_device_ops;
 
 /* One implementation of a codelet, found by the codelet's name. */
@@ -44,6 +47,8 @@ typedef struct da_device_arg {
 struct da_device_ops {
     int version; /* DA_DEVICE_VERSION of the library it was built with */
     da_device_kind kind;
+    /* Number of devices there are (OpenCL: GPUs and accelerators, and CPUs where STARPU_OPENCL_ON_CPUS says so). Starts nothing that stays. */
+    int (*count)(void);
     /* The module's own implementations (BLAS, LAPACK), ended by one with a null name. They win over the common ones. */
     const da_device_kernel *kernels;
     /*

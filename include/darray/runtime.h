@@ -6,6 +6,8 @@
  *
  * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set:
  * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator, else openmp)
+ * - DARRAY_DEVICE      auto | cpu | gpu          (default: auto: where a task is done soonest, by the performance models; gpu: on
+ *                       an accelerator whatever can run there)
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
  * - DARRAY_TILE         tile extent along every axis, e.g. 256 or 512x128 (last axes)
  * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers
@@ -54,6 +56,24 @@ DA_API int da_num_workers(void);
  *  @return DA_ERROR_STATE from inside a task; DA_ERROR_FORKED. */
 DA_NODISCARD da_status da_wait_all(void);
 
+/** Where tasks may run; see da_run_on(). */
+typedef enum da_place {
+    DA_ANYWHERE =
+        0, /**< what DARRAY_DEVICE says: normally where a task is done soonest, by the performance models */
+    DA_ON_CPU = 1, /**< on the CPU's cores */
+    DA_ON_GPU = 2  /**< on an accelerator if there is one that can run the task, else on the CPU's cores */
+} da_place;
+
+/**
+ * Where the tasks of this thread's calls run from here on, until it is called again. Makes no difference to results beyond rounding. Work
+ * too small for a task still runs in the calling thread.
+ * @return DA_ERROR_ARGUMENT if `place` is none of the three.
+ */
+DA_NODISCARD da_status da_run_on(da_place place);
+
+/** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 with the OpenMP runtime. */
+DA_API int da_num_devices(void);
+
 /** What the runtime has done since it started (tasks, seconds; before that: inline), and array memory. */
 typedef struct da_stats {
     int64_t tasks_submitted; /**< tasks handed to the runtime's workers */
@@ -62,7 +82,8 @@ typedef struct da_stats {
     int64_t bytes_live;      /**< bytes of all live arrays */
     int64_t bytes_peak;      /**< the most that bytes_live was */
     int64_t bytes_cached;    /**< bytes kept for reuse in the free list */
-    double seconds_busy;     /**< time in kernels, summed over threads */
+    int64_t tasks_device;    /**< of those done, run by accelerators */
+    double seconds_busy;     /**< time in kernels on the CPU, summed over threads */
 } da_stats;
 
 /** Read the counters; `out` may not be null. Never waits for tasks. */

@@ -3,6 +3,7 @@
 #include "array/array.h"
 #include "array/codelets.h"
 #include "codelets/array_kernels.h"
+#include "codelets/device/device.h"
 
 static double elements(const da_call *call)
 {
@@ -26,6 +27,7 @@ const da_codelet array_codelet_fill = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_element)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status copy(const da_call *call)
@@ -40,6 +42,7 @@ const da_codelet array_codelet_copy = {
     .cpu = copy,
     .nbuffers = 2,
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status reshape(const da_call *call)
@@ -57,6 +60,7 @@ const da_codelet array_codelet_reshape = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_reshape_args)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status arange(const da_call *call)
@@ -73,6 +77,7 @@ const da_codelet array_codelet_arange = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_arange_args)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status linspace(const da_call *call)
@@ -89,6 +94,7 @@ const da_codelet array_codelet_linspace = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_linspace_args)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status eye(const da_call *call)
@@ -105,6 +111,7 @@ const da_codelet array_codelet_eye = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_eye_args)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };
 
 static da_status random_numbers(const da_call *call)
@@ -122,4 +129,5 @@ const da_codelet array_codelet_random = {
     .nvalues = 1,
     .value_sizes = {sizeof(kernel_random_args)},
     .flops = elements,
+    .flags = DA_CODELET_OWN,
 };

@@ -215,6 +215,8 @@ da_status array_wait(const da_array *a, da_mode mode)
         status = data_set_add(&set, a);
         if (status == DA_OK)
             status = rt_data_wait((int)set.n, set.list, mode);
+        if (status == DA_OK && a->s->wrap) /* the user reads it where it is */
+            status = rt_data_home((int)set.n, set.list);
         data_set_drop(&set);
         if (status != DA_OK)
             return status;

@@ -225,6 +225,7 @@ da_status storage_wrap(storage **out, da_dtype dtype, const da_shape *shape, voi
     s->ndim = shape->ndim;
     s->base = base;
     s->wrap = w;
+    s->owner.keep = RT_KEEP_HOME;
     for (int k = 0; k < s->ndim; k++) {
         s->shape[k] = shape->dim[k];
         s->stride[k] = strides[k];

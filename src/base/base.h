@@ -67,6 +67,7 @@ typedef struct config {
     int num_threads;     /* DARRAY_NUM_THREADS, else OMP_NUM_THREADS, else 0 */
     int tile_ndim;       /* DARRAY_TILE: number of extents, 0 if unset */
     int64_t tile[DA_MAX_NDIM];
+    int device;             /* DARRAY_DEVICE: a da_place */
     bool reproducible;      /* DARRAY_REPRODUCIBLE */
     bool inline_tasks;      /* DARRAY_INLINE, default true */
     int verbose;            /* DARRAY_VERBOSE */

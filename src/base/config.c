@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/lock.h"
 #include <ctype.h>
+#include <darray/runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,17 @@ static int small(const char *name, int otherwise)
         return (int)value;
     complain(name, getenv(name));
     return otherwise;
+}
+
+static int device(void)
+{
+    const char *const text = getenv("DARRAY_DEVICE");
+    if (!text || !*text || strcmp(text, "auto") == 0)
+        return DA_ANYWHERE;
+    if (strcmp(text, "cpu") == 0 || strcmp(text, "gpu") == 0)
+        return *text == 'c' ? DA_ON_CPU : DA_ON_GPU;
+    complain("DARRAY_DEVICE", text);
+    return DA_ANYWHERE;
 }
 
 static int64_t bytes(const char *text)
@@ -227,6 +239,7 @@ static void load(void)
     snprintf(runtime_name, sizeof runtime_name, "%s", text ? text : "");
     c.runtime = runtime_name;
     c.num_threads = threads("DARRAY_NUM_THREADS", threads("OMP_NUM_THREADS", 0));
+    c.device = device();
     c.reproducible = small("DARRAY_REPRODUCIBLE", 0) != 0;
     c.inline_tasks = small("DARRAY_INLINE", 1) != 0;
     c.verbose = small("DARRAY_VERBOSE", 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Expressions into arrays: da_eval, da_assign. One task per tile of the output computes the whole expression there. */
 #include "broadcast/graph.h"
+#include "codelets/device/device.h"
 #include <string.h>
 
 #undef da_eval
@@ -32,7 +33,7 @@ static da_status run(const da_call *call)
 }
 
 /* READ the program, WRITE the output, READ the program's inputs. */
-static const da_codelet codelet_expr = {.name = "expr", .cpu = run, .flops = flops};
+static const da_codelet codelet_expr = {.name = "expr", .cpu = run, .flops = flops, .flags = DA_CODELET_OWN};
 
 void broadcast_view(da_array *view, const da_array *a, int ndim, const int64_t *shape)
 {

@@ -5,6 +5,7 @@
  * computes what follows, the division of a mean say (codelet reduce_finish). No step depends on timing.
  */
 #include "broadcast/graph.h"
+#include "codelets/device/device.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -137,7 +138,8 @@ static const da_codelet codelet_reduce = {.name = "reduce",
                                           .cpu = reduce,
                                           .nvalues = 1,
                                           .value_sizes = {sizeof(reduce_args)},
-                                          .flops = reduce_flops};
+                                          .flops = reduce_flops,
+                                          .flags = DA_CODELET_OWN};
 
 static double finish_flops(const da_call *call)
 {
@@ -187,7 +189,8 @@ static const da_codelet codelet_finish = {.name = "reduce_finish",
                                           .cpu = reduce_finish,
                                           .nvalues = 1,
                                           .value_sizes = {sizeof(reduce_how)},
-                                          .flops = finish_flops};
+                                          .flops = finish_flops,
+                                          .flags = DA_CODELET_OWN};
 
 /* ---- a reduction on its way ---- */
 

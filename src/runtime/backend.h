@@ -43,7 +43,12 @@ struct rt_task {
     da_call call;        /* buffers and values ready for the kernel; info points at `info` */
     int64_t info;
     rt_owner **owners; /* one per operand, may be null */
+    int *datum; /* one per operand: the access to the only datum it lies in, or DATUM_NONE, DATUM_SEVERAL */
+    da_place where;     /* of the thread that built it */
+    bool on_device;     /* it ran there */
+    int64_t *late_info; /* where a device writes info until the task is done, or null */
 };
+enum { DATUM_NONE = -1, DATUM_SEVERAL = -2 };
 /* RT_AWAITED: committed, and somebody waits for it. */
 enum rt_task_state { RT_BUILT, RT_COMMITTED, RT_AWAITED, RT_DONE };
 
@@ -70,22 +75,30 @@ typedef struct rt_backend {
      * the second.) Conflicting tasks submitted later wait until release(), which is for one datum and needs no lock. DA_ERROR_MEMORY: nothing was done. */
     da_status (*acquire)(int n, rt_data *const *data, da_mode mode, rt_ticket *ticket);
     void (*release)(rt_data *data, da_mode mode);
-    /* The datum's owner goes away; no task uses it. May be called on a worker. Must not block. */
+    /* The datum's owner goes away; no task uses it. May be called on a worker. Must not block unless bury() took the owner. */
     void (*forget)(rt_data *data);
-    /* Bring a datum home before waiting ends, where values may be elsewhere; null if they never are. */
-    void (*home)(rt_data *data);
-    /* True if the automatic choice of a runtime should be this one; must not start it. Null: no. */
-    bool (*preferred)(void);
+    /* The last reference to an owner whose data devices may have (owner->moves) is gone: a thread that may wait will destroy it. Must
+     * not block. Null if values are never anywhere but in host memory. */
+    void (*bury)(rt_owner *owner);
+    /* Wait until all those are destroyed; true if there were some. Null: there are none. */
+    bool (*settle)(void);
+    /* Number of devices besides the CPU that it uses or, before its start, would; must not start it. Null: none. */
+    int (*devices)(void);
     /* The process exits without da_shutdown(), perhaps in the middle of tasks: see that no kernel runs while libraries are torn
      * down, without waiting long. Null: nothing to do. */
     void (*at_exit)(void);
 } rt_backend;
 
 extern const rt_backend rt_openmp;
-extern const rt_backend rt_starpu; /* exists with DA_HAVE_STARPU */
+extern const rt_backend rt_starpu; /* exists with DA_HAVE_STARPU, as does the next */
+/* Tasks that devices have done since the start. */
+int64_t spu_tasks_on_devices(void);
 
 /* Called by a backend's worker to run a task's kernel on the CPU: poison, kernel, fault, statistics. */
 void rt_task_run(rt_task *task);
+/* The same with another call and what runs it: on a device, where only the beginning has happened when it returns. */
+void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const da_call *call, void *ctx),
+                    void *ctx);
 /* Called by a backend when a task is done and its dependants may go ahead: counts go down, waiters wake, owners are released, the
  * reference of the backend is dropped. The task must not be used afterwards. */
 void rt_task_finish(rt_task *task);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Building tasks: everything that may fail happens here. A task is one block of memory, taken from those that are done. */
 #include "runtime/core.h"
+#include <darray/runtime.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +104,9 @@ void batch_fork_unlock(void)
 void rt_owner_init(rt_owner *owner, const rt_owner_class *cls)
 {
     atomic_init(&owner->refs, 1);
+    owner->keep = RT_KEEP_NOTHING;
     owner->cls = cls;
+    atomic_init(&owner->moves, false);
 }
 
 void rt_owner_retain(rt_owner *owner)
@@ -113,7 +116,9 @@ void rt_owner_retain(rt_owner *owner)
 
 void rt_owner_release(rt_owner *owner)
 {
-    if (atomic_fetch_sub_explicit(&owner->refs, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&owner->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (!atomic_load_explicit(&owner->moves, memory_order_relaxed) || !runtime_bury(owner))
         owner->cls->destroy(owner);
 }
 
@@ -179,6 +184,27 @@ static size_t align16(size_t n)
     return (n + 15) & ~(size_t)15;
 }
 
+static int datum_of(const rt_task *t, const rt_operand *o)
+{
+    if (o->ndata == 0)
+        return DATUM_NONE;
+    for (int i = 0; i < t->naccesses && i < 16 && o->ndata == 1; i++)
+        if (t->accesses[i].data == o->data[0])
+            return i;
+    return DATUM_SEVERAL;
+}
+
+static _Thread_local da_place where; /* da_run_on() */
+
+da_status da_run_on(da_place device)
+{
+    if (device != DA_ANYWHERE && device != DA_ON_CPU && device != DA_ON_GPU)
+        return err_set(DA_ERROR_ARGUMENT, "da_run_on: %d is none of DA_ANYWHERE, DA_ON_CPU, DA_ON_GPU",
+                       (int)device);
+    where = device;
+    return DA_OK;
+}
+
 da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
 {
     merged few[16], *data = few;
@@ -205,8 +231,8 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
 
     bytes = align16(sizeof *t) + align16((size_t)n * sizeof(rt_access)) +
             align16((size_t)nops * sizeof(da_buffer)) + align16(extents * sizeof(int64_t)) +
-            align16((size_t)nops * sizeof(rt_owner *)) + align16((size_t)desc->nvalues * sizeof(da_value)) +
-            values;
+            align16((size_t)nops * sizeof(rt_owner *)) + align16((size_t)nops * sizeof(int)) +
+            align16((size_t)desc->nvalues * sizeof(da_value)) + values;
     t = block_new(bytes);
     if (!t) {
         if (data != few)
@@ -236,6 +262,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
     }
     if (data != few)
         mem_free(data);
+    t->where = where;
 
     t->call.buffers = buffers = (da_buffer *)(void *)p;
     p += align16((size_t)nops * sizeof(da_buffer));
@@ -245,6 +272,8 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
         p += align16(extents * sizeof(int64_t));
         t->owners = (rt_owner **)(void *)p;
         p += align16((size_t)nops * sizeof(rt_owner *));
+        t->datum = (int *)(void *)p;
+        p += align16((size_t)nops * sizeof(int));
         for (int i = 0; i < nops; i++) {
             const rt_operand *o = &desc->operands[i];
             const size_t d = (size_t)o->ndim;
@@ -259,6 +288,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
             for (size_t k = 0; k < d; k++)
                 *extent++ = o->strides[k];
             t->owners[i] = o->owner;
+            t->datum[i] = datum_of(t, o);
             if (o->owner)
                 rt_owner_retain(o->owner);
             seconds += elements(o) * (double)(o->dtype ? da_dtype_size(o->dtype) : 1) / 5e9;

@@ -19,6 +19,9 @@ void poison_set(rt_data *data, rt_poison *p);
 /* DA_ERROR_TASK with the sentence. */
 da_status poison_error(const rt_poison *p);
 
+/* The last reference to an owner that moves is gone; false if the caller must destroy it. */
+bool runtime_bury(rt_owner *owner);
+
 /* Give up what a task holds of others: owners, fault. */
 void task_let_go(rt_task *task);
 

@@ -151,7 +151,18 @@ __attribute__((constructor)) static void start(void)
 
 /* ---- one task ---- */
 
+static da_status run_on_cpu(const da_call *call, void *task)
+{
+    return ((const rt_task *)task)->codelet->cpu(call);
+}
+
 void rt_task_run(rt_task *task)
+{
+    rt_task_run_as(task, &task->call, run_on_cpu, task);
+}
+
+void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const da_call *call, void *ctx),
+                    void *ctx)
 {
     rt_task *const outer = running;
 
@@ -164,7 +175,7 @@ void rt_task_run(rt_task *task)
         running = task;
         if (!(task->flags & RT_INLINE)) /* a worker's: what is there afterwards is this kernel's */
             err_clear();
-        status = task->codelet->cpu(&task->call);
+        status = run(call, ctx);
         running = outer;
         if (my_slot < 0)
             my_slot = atomic_fetch_add(&next_slot, 1) % SLOTS;

@@ -274,7 +274,7 @@ static da_status choose(const rt_backend **out, const char *name)
     if (!*name) {
         *out = &rt_openmp;
 #if DA_HAVE_STARPU
-        if (rt_starpu.preferred && rt_starpu.preferred())
+        if (rt_starpu.devices() > 0)
             *out = &rt_starpu;
 #endif
         return DA_OK;
@@ -435,6 +435,19 @@ const char *da_runtime_name(void)
     if (!b && choose(&b, NULL) != DA_OK)
         return "none";
     return b->name;
+}
+
+int da_num_devices(void)
+{
+    const rt_backend *b = atomic_load(&current);
+    if (!b && choose(&b, NULL) != DA_OK)
+        return 0;
+    return b->devices ? b->devices() : 0;
+}
+
+int rt_devices_for_shaping(void)
+{
+    return config_get()->reproducible ? 0 : da_num_devices();
 }
 
 int da_num_workers(void)
@@ -638,7 +651,6 @@ static rt_data *datum(rt_data *const *list, rt_data *range, int64_t i)
 static da_status wait_data(rt_data *const *list, rt_data *range, int64_t n, da_mode mode)
 {
     const bool child = atomic_load_explicit(&forked, memory_order_relaxed);
-    const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
     bool settled;
 
     DA_TRY(rt_check_may_wait("waiting for data"));
@@ -651,9 +663,6 @@ static da_status wait_data(rt_data *const *list, rt_data *range, int64_t n, da_m
             DA_TRY(wait_datum(d, mode, &settled));
         }
     } while (!settled);
-    if (b && b->home && !child)
-        for (int64_t i = 0; i < n; i++)
-            b->home(datum(list, range, i));
     for (int64_t i = 0; i < n; i++) {
         rt_poison *p = poison_of(datum(list, range, i));
         if (p) {
@@ -701,6 +710,22 @@ da_status rt_task_wait(rt_task *task)
     return task->failure ? poison_error(task->failure) : DA_OK;
 }
 
+bool runtime_bury(rt_owner *owner)
+{
+    const rt_backend *b = atomic_load(&current);
+    if (!b || !b->bury || atomic_load(&forked))
+        return false;
+    b->bury(owner);
+    return true;
+}
+
+/* Wait until owners that were left to the backend are destroyed; true if there were some. */
+static bool settle(void)
+{
+    const rt_backend *b = atomic_load(&current);
+    return b && b->settle && b->settle();
+}
+
 da_status da_wait_all(void)
 {
     DA_TRY(rt_check_may_wait("da_wait_all"));
@@ -708,19 +733,36 @@ da_status da_wait_all(void)
     if (all_behind_own_map())
         return behind_own_map("da_wait_all");
     sleep_until(all_done, &in_flight, &all_waiters);
+    settle();
     return DA_OK;
 }
 
 /* The budget of memory is used up: what is in flight may give some back. */
 static bool wait_for_memory(void)
 {
-    if (rt_in_task() || atomic_load(&forked) || all_done(NULL) || all_behind_own_map())
+    if (rt_in_task() || atomic_load(&forked))
         return false;
+    if (all_done(NULL) || all_behind_own_map())
+        return settle();
     sleep_until(all_done, &in_flight, &all_waiters);
+    settle();
     return true;
 }
 
 /* ---- host access ---- */
+
+da_status rt_data_home(int n, rt_data *const *data)
+{
+    uint64_t number;
+    int moving = 0;
+    for (int i = 0; i < n; i++)
+        moving += data[i]->moves;
+    if (moving == 0)
+        return DA_OK;
+    DA_TRY(rt_data_map(n, data, DA_MODE_READ, &number));
+    rt_data_unmap(n, data, DA_MODE_READ, number);
+    return DA_OK;
+}
 
 static void count_map(rt_data *d, da_mode mode, int by)
 {
@@ -855,6 +897,9 @@ void da_get_stats(da_stats *out)
     s.tasks_done = submitted - atomic_load(&in_flight);
     lock_release(&commit_lock);
     data_usage(&s.bytes_live, &s.bytes_peak, &s.bytes_cached);
+#if DA_HAVE_STARPU
+    s.tasks_device = spu_tasks_on_devices();
+#endif
     s.seconds_busy = busy_seconds();
     *out = s;
 }

@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "runtime/fault.h"
+#include <darray/runtime.h>
 #include <darray/task.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -42,9 +43,19 @@ typedef struct rt_owner_class {
     /* Where a datum's elements are: for runtimes that move data. */
     void (*describe)(const rt_owner *owner, const rt_data *data, rt_piece *out);
 } rt_owner_class;
+/* What becomes of values that a device has as the last reference goes. */
+typedef enum rt_keep {
+    RT_KEEP_NOTHING, /* the memory goes with the owner */
+    RT_KEEP_HOME,    /* the memory is the user's: values are brought home first */
+    RT_KEEP_FIXED    /* it is the user's, who may look at it without asking: devices may only read it */
+} rt_keep;
 struct rt_owner {
     _Atomic(int) refs;
+    rt_keep keep;
     const rt_owner_class *cls;
+    _Atomic(bool)
+        moves; /* a device may have values of it, and transfers may be going on: destroying it may have to wait */
+    rt_owner *next_buried; /* the backend's list of those it is to destroy */
 };
 void rt_owner_init(rt_owner *owner, const rt_owner_class *cls); /* one reference */
 void rt_owner_retain(rt_owner *owner);
@@ -70,6 +81,8 @@ struct rt_data {
     int asked;            /* starpu: host accesses that are not granted yet */
     int acquired;         /* starpu: acquisitions of the handle that stand for these holders */
     rt_task *holder;      /* starpu: first task of the inline batch that is the writer */
+    _Atomic(bool)
+        moves; /* starpu: tasks on it may have run on a device; set under the commit lock, for good */
 };
 
 /* The owner is going away and no task uses the datum: drop what runtimes hold of it. */
@@ -130,12 +143,14 @@ da_status rt_submit(const rt_task_desc *desc, rt_task **task);
 /* ---- waiting; all return DA_ERROR_STATE inside a task, and DA_ERROR_FORKED in a forked child of a started library unless nothing was
  * going on with the data when it forked ---- */
 
-/* Until no committed task writes (mode READ) or uses (else) any of the data, with their values home in host memory; then the
- * sentence of a poisoned datum as DA_ERROR_TASK. */
+/* Until no committed task writes (mode READ) or uses (else) any of the data; then the sentence of a poisoned datum as DA_ERROR_TASK. The
+ * values may still be on a device. */
 da_status rt_data_wait(int n, rt_data *const *data, da_mode mode);
 /* The same for data[0..n) in one array. */
 da_status rt_data_wait_range(rt_data *data, int64_t n, da_mode mode);
-/* Hold data for the host from here to rt_data_unmap(), which takes the same arguments and the *number set here, in any thread:
+/* Wait until the values of data are home in host memory. Costs nothing where no device has been at work. */
+da_status rt_data_home(int n, rt_data *const *data);
+/* Hold data for the host, with their values in host memory, from here to rt_data_unmap(), which takes the same arguments and the *number set here, in any thread:
  * conflicting tasks committed later wait. */
 da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *number);
 void rt_data_unmap(int n, rt_data *const *data, da_mode mode, uint64_t number);
@@ -155,6 +170,10 @@ bool rt_in_task(void);
 da_status rt_check_may_wait(const char *what);
 /* DA_ERROR_FORKED in a child of a process whose runtime was started before the fork. */
 da_status rt_check_forked(void);
+
+/* Number of devices that tasks may run on besides the CPU's cores, or would; 0 with DARRAY_REPRODUCIBLE. Where there are some, what shapes the
+ * task graph gives every operand of large tasks a tile of its own, because only such tasks can run there. */
+int rt_devices_for_shaping(void);
 
 /* Workers that there are or would be; with DARRAY_REPRODUCIBLE a constant. What shapes the task graph asks this. */
 int rt_workers_for_shaping(void);

@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "runtime/backend.h"
 #include "runtime/starpu_codelet.h"
+#include "runtime/starpu_device.h"
 #include "runtime/starpu_guest.h"
 #include "runtime/starpu_interface.h"
 
@@ -22,6 +23,7 @@
 
 static struct {
     spu_start start;
+    _Atomic(bool) running;
     pthread_mutex_t
         lock; /* holders and acquisitions of all data, the list of registered data; inside the commit lock */
     rt_data *registered;
@@ -200,9 +202,13 @@ static void spu_forget(rt_data *data)
     if (!h)
         return;
     /* Without sequential consistency unregistering waits for nothing but requests in flight, of which a datum has none whose tasks are
-     * all done and whose only copy is at home; so this is safe within a callback. */
-    starpu_data_set_sequential_consistency_flag(h, 0);
-    starpu_data_unregister_no_coherency(h);
+     * all done and whose only copy is at home; so this is safe within a callback. Where there may be others the keeper is calling. */
+    if (data->moves && data->owner->keep != RT_KEEP_NOTHING) {
+        starpu_data_unregister(h);
+    } else {
+        starpu_data_set_sequential_consistency_flag(h, 0);
+        starpu_data_unregister_no_coherency(h);
+    }
 }
 
 static enum starpu_data_access_mode starpu_mode(unsigned mode)
@@ -214,7 +220,7 @@ static enum starpu_data_access_mode starpu_mode(unsigned mode)
 
 static bool excluded_by_holders(const rt_data *data, unsigned mode)
 {
-    return data->asked > 0 || data->holders < 0 || (data->holders > 0 && mode != DA_MODE_READ);
+    return data->asked > 0 || data->holders < 0 || (data->holders > 0 && mode != DA_MODE_READ) || data->moves;
 }
 
 static void hold_locked(rt_data *data, unsigned mode)
@@ -368,6 +374,7 @@ static da_status spu_acquire(int n, rt_data *const *data, da_mode mode, rt_ticke
     if (asked > 0) {
         atomic_init(&all->left, asked);
         atomic_fetch_add(&idle.requests, asked);
+        spu_devices_wake();
     } else {
         mem_free(all);
     }
@@ -399,10 +406,12 @@ static void spu_release(rt_data *data, da_mode mode)
 static void submit_one(rt_task *task)
 {
     struct starpu_task *st = starpu_task_create();
+    const spu_implementations *implementations;
     const int n = task->naccesses;
     int result;
 
-    st->cl = spu_codelet_of(task);
+    st->cl = spu_codelet_of(task, &implementations);
+    st->where = (int32_t)spu_where(task, implementations);
     st->cl_arg = task;
     st->callback_arg = task;
     st->nbuffers = n;
@@ -442,6 +451,7 @@ static void spu_submit(rt_task *first)
         atomic_store_explicit(&idle.submitted,
                               atomic_load_explicit(&idle.submitted, memory_order_relaxed) + 1,
                               memory_order_relaxed); /* under the commit lock */
+        spu_devices_wake();
         submit_one(t);
         idle_wake();
     }
@@ -449,18 +459,36 @@ static void spu_submit(rt_task *first)
 
 /* ---- start and stop ---- */
 
+static int devices(void)
+{
+    return spu.running ? spu_devices() : spu_devices_there(DA_DEVICE_CPU);
+}
+
+bool spu_idle(void)
+{
+    return atomic_load(&idle.submitted) == spu_tasks_done(-1) && atomic_load(&idle.requests) == 0;
+}
+
 static da_status spu_start_backend(int *workers)
 {
     spu.start = (spu_start){.workers = *workers};
     DA_TRY(spu_guest_start(&spu.start));
     *workers = spu.start.workers;
+    const da_status status = spu_devices_start(spu.start.shared);
+    if (status != DA_OK) {
+        spu_guest_stop();
+        return status;
+    }
     spu_codelets_start(spu.start.models);
     idle_start();
+    spu.running = true;
     return DA_OK;
 }
 
 static void spu_stop_backend(void)
 {
+    spu_devices_stop();
+    spu.running = false;
     idle_stop();
     for (;;) {
         starpu_data_handle_t h = NULL;
@@ -492,6 +520,8 @@ const rt_backend rt_starpu = {
     .acquire = spu_acquire,
     .release = spu_release,
     .forget = spu_forget,
-    .home = NULL, /* the workers are CPUs: values are always at home */
+    .bury = spu_bury,
+    .settle = spu_settle,
+    .devices = devices,
     .at_exit = spu_kernels_at_exit,
 };

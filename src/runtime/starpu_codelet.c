@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_codelet.h"
+#include "runtime/starpu_device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 typedef struct kind {
     struct starpu_codelet codelet;
     struct starpu_perfmodel model;
+    spu_implementations implementations;
     da_dtype dtype;
     struct kind *next;
     char symbol[]; /* darray_NAME_v1_DTYPE; NAME stands in `name` as it was given */
@@ -57,12 +59,46 @@ static void run_on_cpu(void *buffers[], void *arg)
     atomic_store_explicit(busy, false, memory_order_release);
 }
 
+/* Run a task on a device; the codelet is the first member of its kind. */
+static void run_on_device(da_device_kind device, void *buffers[], rt_task *task, void *queue)
+{
+    _Atomic(bool) *const busy = &worker[this_worker()].busy;
+    const kind *const k = (const kind *)(const void *)starpu_task_get_current()->cl;
+
+    atomic_store(busy, true);
+    if (atomic_load(&exiting)) {
+        atomic_store(busy, false);
+        for (;;)
+            pause();
+    }
+    spu_run_on(device, &k->implementations, buffers, task, queue);
+    atomic_store_explicit(busy, false, memory_order_release);
+}
+
+#if STARPU_USE_CUDA
+static void run_on_cuda(void *buffers[], void *arg)
+{
+    run_on_device(DA_DEVICE_CUDA, buffers, arg, starpu_cuda_get_local_stream());
+}
+#endif
+
+#if STARPU_USE_OPENCL
+static void run_on_opencl(void *buffers[], void *arg)
+{
+    cl_command_queue queue;
+
+    starpu_opencl_get_queue(starpu_worker_get_devid(starpu_worker_get_id_check()), &queue);
+    run_on_device(DA_DEVICE_OPENCL, buffers, arg, queue);
+}
+#endif
+
 /* StarPU calls this when it has released the task's data, in the worker that ran the task. */
 static void task_done(void *arg)
 {
     _Atomic(int64_t) *const done = &worker[this_worker()].done;
 
     atomic_store_explicit(done, atomic_load_explicit(done, memory_order_relaxed) + 1, memory_order_relaxed);
+    spu_device_done(arg);
     rt_task_finish(arg);
 }
 
@@ -118,8 +154,10 @@ static unsigned hash(const char *name, da_dtype dtype)
     return h % BUCKETS;
 }
 
-static kind *kind_new(const char *name, da_dtype dtype)
+static kind *kind_new(const da_codelet *codelet, da_dtype dtype)
 {
+    const char *const name = codelet->name;
+
     static const char head[] = "darray_";
     const char *type = dtype ? da_dtype_name(dtype) : "memory";
     const size_t length = strlen(name),
@@ -144,13 +182,23 @@ static kind *kind_new(const char *name, da_dtype dtype)
     k->codelet.name = own_name;
     k->codelet.model = table.models ? &k->model : NULL;
     k->codelet.nbuffers = STARPU_VARIABLE_NBUFFERS;
-    k->codelet.where = STARPU_CPU; /* a device's implementation is one more member here */
+    k->codelet.where = STARPU_CPU; /* of those below; each task says where it may run */
     k->codelet.cpu_funcs[0] = run_on_cpu;
+#if STARPU_USE_CUDA
+    k->codelet.where |= STARPU_CUDA;
+    k->codelet.cuda_funcs[0] = run_on_cuda;
+    k->codelet.cuda_flags[0] = STARPU_CUDA_ASYNC;
+#endif
+#if STARPU_USE_OPENCL
+    k->codelet.where |= STARPU_OPENCL;
+    k->codelet.opencl_funcs[0] = run_on_opencl;
+    k->codelet.opencl_flags[0] = STARPU_OPENCL_ASYNC;
+#endif
     k->codelet.callback_func = task_done;
     return k;
 }
 
-struct starpu_codelet *spu_codelet_of(const rt_task *task)
+struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementations **implementations)
 {
     /* Used when memory is short: no model. */
     static struct starpu_codelet plain = {.where = STARPU_CPU,
@@ -165,27 +213,34 @@ struct starpu_codelet *spu_codelet_of(const rt_task *task)
 
     /* The user's codelet may have been another one at this address: only its name counts here. */
     if (k && table.recent[slot].codelet == codelet && k->dtype == dtype &&
-        strcmp(k->codelet.name, codelet->name) == 0)
+        strcmp(k->codelet.name, codelet->name) == 0) {
+        *implementations = &k->implementations;
         return &k->codelet;
+    }
     kind **list = &table.bucket[hash(codelet->name, dtype)];
     for (k = *list; k; k = k->next)
         if (k->dtype == dtype && strcmp(k->codelet.name, codelet->name) == 0)
             break;
     if (!k) {
-        k = kind_new(codelet->name, dtype);
-        if (!k)
+        k = kind_new(codelet, dtype);
+        if (!k) {
+            *implementations = NULL;
             return &plain;
+        }
         k->next = *list;
         *list = k;
     }
     table.recent[slot].codelet = codelet;
     table.recent[slot].kind = k;
+    spu_implementations_of(&k->implementations, codelet);
+    *implementations = &k->implementations;
     return &k->codelet;
 }
 
 void spu_codelets_start(bool models)
 {
     table.models = models;
+    memset(table.recent, 0, sizeof table.recent); /* there may be other devices than before */
     for (int i = 0; i < BUCKETS; i++)
         for (kind *k = table.bucket[i]; k; k = k->next)
             k->codelet.model = models ? &k->model : NULL;

@@ -4,10 +4,11 @@
 #define DARRAY_SRC_STARPU_CODELET_H
 
 #include "runtime/backend.h"
+#include "runtime/starpu_device.h"
 #include <starpu.h>
 
-/* The codelet of a task; under the commit lock. Lives until spu_codelets_free(). */
-struct starpu_codelet *spu_codelet_of(const rt_task *task);
+/* The codelet of a task, and its implementations on devices (null: none); under the commit lock. Lives until spu_codelets_free(). */
+struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementations **implementations);
 /* Whether codelets have performance models from now on. */
 void spu_codelets_start(bool models);
 /* After StarPU's shutdown; while it still runs for the host it knows the models, so they stay. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_guest.h"
+#include "runtime/starpu_device.h"
 #include "runtime/topology.h"
 
 #include <errno.h>
@@ -185,12 +186,14 @@ da_status spu_guest_start(spu_start *s)
             return err_set(DA_ERROR_RUNTIME, "starpu: starpu_conf_init failed");
         conf.catch_signals = 0;
         conf.ncpus = s->workers < STARPU_MAXCPUS ? s->workers : STARPU_MAXCPUS;
-        conf.ncuda = 0;
-        conf.nopencl = 0;
+        /* only those that there are codelets for; -1: all */
+        conf.ncuda = spu_devices_there(DA_DEVICE_CUDA) > 0 ? -1 : 0;
+        conf.nopencl = spu_devices_there(DA_DEVICE_OPENCL) > 0 ? -1 : 0;
 #if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
         conf.nhip = 0;
 #endif
-        conf.sched_policy_name = "lws"; /* a queue a worker; STARPU_SCHED wins */
+        /* A queue a worker; with devices a policy that asks the models and counts transfers. STARPU_SCHED wins. */
+        conf.sched_policy_name = conf.ncuda || conf.nopencl ? "dmdas" : "lws";
         bind_to_allowed(&conf);
         result = initialise(&conf, models);
     }

@@ -145,6 +145,8 @@ da_status da_task_fetch(const da_task *task, void *result, size_t size)
     if (status == DA_OK)
         status = rt_fault_check(task->faults);
     if (status == DA_OK)
+        status = rt_data_home(1, &task->cell->self);
+    if (status == DA_OK)
         memcpy(result, task->cell->bytes, size);
     return status;
 }

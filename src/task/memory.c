@@ -193,6 +193,7 @@ static memory_piece *piece_new(uintptr_t begin, uintptr_t end)
     if (!piece)
         return NULL;
     rt_owner_init(&piece->owner, &piece_class);
+    piece->owner.keep = RT_KEEP_FIXED;
     piece->data.owner = &piece->owner;
     piece->begin = begin;
     piece->end = end;

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/starpu_device.h"
+#include "runtime/starpu_codelet.h"
+#include "runtime/starpu_interface.h"
+
+#include <darray/runtime.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    INFO_SLOTS = 1 << 16, /* as many as tasks may be in flight */
+    IDLE_MS = 50          /* without work until workers of devices, which poll, are paused */
+};
+
+static const enum starpu_worker_archtype archs[DA_DEVICE_KINDS] = {[DA_DEVICE_CPU] = STARPU_CPU_WORKER,
+                                                                   [DA_DEVICE_CUDA] = STARPU_CUDA_WORKER,
+                                                                   [DA_DEVICE_OPENCL] = STARPU_OPENCL_WORKER};
+static const uint32_t places[DA_DEVICE_KINDS] = {
+    [DA_DEVICE_CPU] = STARPU_CPU, [DA_DEVICE_CUDA] = STARPU_CUDA, [DA_DEVICE_OPENCL] = STARPU_OPENCL};
+
+static struct {
+    const da_device_ops *ops[DA_DEVICE_KINDS]; /* of the kinds that there are */
+    int count[DA_DEVICE_KINDS];
+    int total;
+    int64_t *info; /* what devices write LAPACK's info to: by task number */
+    _Atomic(int64_t) done;
+} devices;
+
+int64_t spu_tasks_on_devices(void)
+{
+    return atomic_load_explicit(&devices.done, memory_order_relaxed);
+}
+
+int spu_devices(void)
+{
+    return devices.total;
+}
+
+int spu_devices_there(da_device_kind kind)
+{
+    int n = 0;
+
+    if (config_get()->device == DA_ON_CPU)
+        return 0;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const da_device_ops *ops;
+#if !STARPU_USE_CUDA
+        if (k == DA_DEVICE_CUDA)
+            continue;
+#endif
+#if !STARPU_USE_OPENCL
+        if (k == DA_DEVICE_OPENCL)
+            continue;
+#endif
+        if (kind != DA_DEVICE_CPU && k != (int)kind)
+            continue;
+        ops = da_device_module_of((da_device_kind)k, NULL);
+        n += ops ? ops->count() : 0;
+    }
+    return n;
+}
+
+/* ---- where a task may run ---- */
+
+void spu_implementations_of(spu_implementations *out, const da_codelet *codelet)
+{
+    memset(out, 0, sizeof *out);
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
+        if (devices.ops[k] && (codelet->flags & DA_CODELET_OWN))
+            out->on[k] = da_device_find((da_device_kind)k, codelet->name);
+}
+
+/* The user's implementation. */
+static da_kernel own_kernel(const rt_task *task, da_device_kind kind)
+{
+    return kind == DA_DEVICE_CUDA ? task->codelet->cuda : task->codelet->opencl;
+}
+
+/* Whether each axis of the piece steps over all that those with smaller strides reach: then an address tells an element's indices. */
+static bool nested(const rt_piece *p)
+{
+    for (int i = 0; i < p->ndim; i++) {
+        if (p->shape[i] == 0)
+            return true;
+        for (int k = 0; k < p->ndim; k++)
+            if (p->shape[i] > 1 && p->shape[k] > 1 && k != i && p->strides[k] >= p->strides[i] &&
+                p->strides[k] < p->strides[i] * p->shape[i])
+                return false;
+    }
+    return true;
+}
+
+static bool may_move(const rt_task *task)
+{
+    rt_piece piece;
+
+    for (int i = 0; i < task->call.nbuffers; i++) {
+        const da_buffer *const b = &task->call.buffers[i];
+        bool empty = b->dtype == 0; /* not data at all, but something that the kernel's host side knows */
+        for (int d = 0; d < b->ndim; d++)
+            empty = empty || b->shape[d] == 0;
+        if (task->datum[i] == DATUM_SEVERAL || (task->datum[i] == DATUM_NONE && !empty))
+            return false;
+    }
+    for (int i = 0; i < task->naccesses; i++) {
+        const rt_data *const data = task->accesses[i].data;
+        const rt_owner *const owner = data->owner;
+        if (!owner || !owner->cls->describe)
+            return false;
+        if (owner->keep == RT_KEEP_FIXED && task->accesses[i].mode != DA_MODE_READ)
+            return false;
+        owner->cls->describe(owner, data, &piece);
+        if (!nested(&piece))
+            return false;
+    }
+    return true;
+}
+
+uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
+{
+    const da_place where = task->where ? task->where : (da_place)config_get()->device;
+    uint32_t on = 0;
+
+    if (where == DA_ON_CPU || devices.total == 0 || !implementations)
+        return STARPU_CPU;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const da_device_kernel *const library = implementations->on[k];
+        if (devices.count[k] > 0 &&
+            (own_kernel(task, (da_device_kind)k) ||
+             (library && (!library->takes || library->takes(devices.ops[k], &task->call)))))
+            on |= places[k];
+    }
+    if (on == 0 || !may_move(task)) {
+        if (where == DA_ON_GPU && log_enabled(2))
+            log_line(2, "task %s stays on the CPU: %s", task->codelet->name,
+                     on == 0 ? "no device has an implementation for it" : "an operand is not one tile");
+        return STARPU_CPU;
+    }
+    for (int i = 0; i < task->naccesses; i++) {
+        atomic_store_explicit(&task->accesses[i].data->moves, true, memory_order_relaxed);
+        atomic_store_explicit(&task->accesses[i].data->owner->moves, true, memory_order_relaxed);
+    }
+    if (task->codelet->flags & DA_CODELET_FAULTS) {
+        task->late_info = &devices.info[task->sequence % INFO_SLOTS];
+        *task->late_info = 0;
+    }
+    return where == DA_ON_GPU ? on : on | STARPU_CPU;
+}
+
+/* ---- running one ---- */
+
+/* The axis of the piece along which a step of `stride` elements goes; -1 if none. */
+static int axis_of(const spu_piece *p, int64_t stride)
+{
+    const int64_t step = stride < 0 ? -stride : stride;
+    int best = -1;
+
+    for (int k = 0; k < p->ndim; k++)
+        if (spu_piece_shape(p)[k] > 1 && spu_piece_strides(p)[k] <= step &&
+            (best < 0 || spu_piece_strides(p)[k] > spu_piece_strides(p)[best]))
+            best = k;
+    return best;
+}
+
+/* The operand `b`, given as it lies in host memory, in the device's copy `there` of the piece `home`. */
+static void translate(da_buffer *b, int64_t *strides, const spu_piece *home, const spu_piece *there)
+{
+    const int64_t size = (int64_t)home->element_size;
+    int64_t left = ((const char *)b->data - (const char *)home->ptr) / size, at = 0;
+    bool used[DA_MAX_NDIM] = {false};
+
+    for (;;) { /* the element's indices, from the axis with the largest stride on */
+        int axis = -1;
+        for (int k = 0; k < home->ndim; k++)
+            if (!used[k] && spu_piece_shape(home)[k] > 1 &&
+                (axis < 0 || spu_piece_strides(home)[k] > spu_piece_strides(home)[axis]))
+                axis = k;
+        if (axis < 0)
+            break;
+        used[axis] = true;
+        at += left / spu_piece_strides(home)[axis] * spu_piece_strides(there)[axis];
+        left %= spu_piece_strides(home)[axis];
+    }
+    for (int d = 0; d < b->ndim; d++) {
+        const int axis = axis_of(home, b->strides[d]);
+        strides[d] = b->strides[d] == 0 || axis < 0
+                         ? b->strides[d]
+                         : b->strides[d] / spu_piece_strides(home)[axis] * spu_piece_strides(there)[axis];
+    }
+    b->strides = strides;
+    if (there->ptr) {
+        b->data = (void *)(there->ptr + (uintptr_t)(at * size));
+    } else {
+        b->data = (void *)there->dev_handle;
+        b->offset = (int64_t)there->offset / size + at;
+    }
+}
+
+typedef struct run {
+    da_kernel own;                   /* the user's, or null */
+    const da_device_kernel *library; /* else the library's */
+    const da_device_ops *ops;
+    bool no_memory; /* for the operands */
+} run;
+
+static da_status run_implementation(const da_call *call, void *ctx)
+{
+    const run *const r = ctx;
+
+    if (r->no_memory)
+        return err_memory((size_t)call->nbuffers * sizeof(da_buffer), "the operands of a task on a device");
+    return r->own ? r->own(call) : r->library->run(r->ops, call);
+}
+
+void spu_run_on(da_device_kind kind, const spu_implementations *implementations, void *interfaces[],
+                rt_task *task, void *queue)
+{
+    enum { FEW = 8 };
+    const int n = task->call.nbuffers;
+    da_buffer few[FEW], *buffers = few;
+    int64_t few_strides[FEW][DA_MAX_NDIM], (*strides)[DA_MAX_NDIM] = few_strides;
+    da_call call = task->call;
+    run r = {own_kernel(task, kind), implementations->on[kind], devices.ops[kind], false};
+
+    if (n > FEW) {
+        buffers = mem_alloc((size_t)n * sizeof *buffers);
+        strides = mem_alloc((size_t)n * sizeof *strides);
+    }
+    if (buffers && strides) {
+        for (int i = 0; i < n; i++) {
+            buffers[i] = task->call.buffers[i];
+            if (task->datum[i] >= 0) {
+                const starpu_data_handle_t h = task->accesses[task->datum[i]].data->handle;
+                translate(&buffers[i], strides[i], starpu_data_get_interface_on_node(h, STARPU_MAIN_RAM),
+                          interfaces[task->datum[i]]);
+            }
+        }
+        call.buffers = buffers;
+    } else {
+        r.no_memory = true;
+    }
+    call.queue = queue;
+    if (task->late_info)
+        call.info = task->late_info;
+    task->on_device = true;
+    rt_task_run_as(task, &call, run_implementation, &r);
+    if (n > FEW) {
+        mem_free(buffers);
+        mem_free(strides);
+    }
+}
+
+void spu_device_done(rt_task *task)
+{
+    if (!task->on_device)
+        return;
+    atomic_fetch_add_explicit(&devices.done, 1, memory_order_relaxed);
+    /* LAPACKs of devices write 32 bits */
+    if (task->late_info && task->fault && (int32_t)*task->late_info > 0)
+        rt_fault_report(task->fault, task->fault_offset + (int32_t)*task->late_info);
+}
+
+/* ---- the keeper: a thread that may wait, as workers may not ---- */
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, settled;
+    rt_owner *buried; /* newest first */
+    int alive;        /* buried and not destroyed */
+    bool started, quit;
+    bool pauses; /* it puts StarPU to sleep when there is nothing to do */
+    _Atomic(bool) paused;
+} keeper = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
+
+/* Either this sees that StarPU is paused, or the keeper, which looks after it has said so, sees what there is to do. */
+void spu_devices_wake(void)
+{
+    if (!keeper.pauses)
+        return;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load_explicit(&keeper.paused, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&keeper.lock);
+    if (atomic_exchange(&keeper.paused, false)) {
+        starpu_resume();
+        pthread_cond_signal(&keeper.work);
+    }
+    pthread_mutex_unlock(&keeper.lock);
+}
+
+static void pause_if_idle(void)
+{
+    atomic_store(&keeper.paused, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (spu_idle())
+        starpu_pause();
+    else
+        atomic_store(&keeper.paused, false);
+}
+
+static void destroy_buried(void)
+{
+    rt_owner *list = keeper.buried;
+
+    keeper.buried = NULL;
+    if (atomic_exchange(&keeper.paused, false))
+        starpu_resume();
+    pthread_mutex_unlock(&keeper.lock);
+    int n = 0;
+    for (rt_owner *next; list; list = next, n++) {
+        next = list->next_buried;
+        list->cls->destroy(list);
+    }
+    pthread_mutex_lock(&keeper.lock);
+    keeper.alive -= n;
+    if (keeper.alive == 0)
+        pthread_cond_broadcast(&keeper.settled);
+}
+
+static void *keep(void *arg)
+{
+    int64_t seen = -1; /* tasks done when it last looked */
+
+    (void)arg;
+    pthread_mutex_lock(&keeper.lock);
+    while (!keeper.quit || keeper.buried) {
+        if (keeper.buried) {
+            destroy_buried();
+        } else if (!keeper.pauses || atomic_load(&keeper.paused)) {
+            pthread_cond_wait(&keeper.work, &keeper.lock);
+        } else {
+            struct timespec until;
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_nsec += IDLE_MS * 1000000;
+            until.tv_sec += until.tv_nsec / 1000000000;
+            until.tv_nsec %= 1000000000;
+            if (pthread_cond_timedwait(&keeper.work, &keeper.lock, &until) == ETIMEDOUT) {
+                if (spu_idle() && spu_tasks_done(-1) == seen)
+                    pause_if_idle();
+                seen = spu_tasks_done(-1);
+            }
+        }
+    }
+    pthread_mutex_unlock(&keeper.lock);
+    return NULL;
+}
+
+void spu_bury(rt_owner *owner)
+{
+    pthread_mutex_lock(&keeper.lock);
+    owner->next_buried = keeper.buried;
+    keeper.buried = owner;
+    keeper.alive++;
+    pthread_cond_signal(&keeper.work);
+    pthread_mutex_unlock(&keeper.lock);
+}
+
+bool spu_settle(void)
+{
+    bool any;
+
+    if (!keeper.started)
+        return false;
+    pthread_mutex_lock(&keeper.lock);
+    any = keeper.alive > 0;
+    while (keeper.alive > 0)
+        pthread_cond_wait(&keeper.settled, &keeper.lock);
+    pthread_mutex_unlock(&keeper.lock);
+    return any;
+}
+
+/* ---- start and stop ---- */
+
+da_status spu_devices_start(bool shared)
+{
+    sigset_t all, before;
+    int result;
+
+    memset(&devices, 0, sizeof devices);
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        devices.count[k] = starpu_worker_get_count_by_type(archs[k]);
+        if (devices.count[k] == 0)
+            continue;
+        devices.ops[k] = da_device_module_of((da_device_kind)k, NULL);
+        devices.total += devices.count[k];
+    }
+    if (devices.total == 0)
+        return DA_OK;
+    if (starpu_malloc((void **)&devices.info, INFO_SLOTS * sizeof *devices.info) != 0) {
+        devices.total = 0;
+        return err_memory(INFO_SLOTS * sizeof *devices.info, "what devices report");
+    }
+    keeper.quit = false;
+    keeper.pauses = false;
+#ifdef STARPU_NON_BLOCKING_DRIVERS
+    keeper.pauses = !shared; /* it would stop the host's tasks as well */
+#else
+    (void)shared;
+#endif
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    result = pthread_create(&keeper.thread, NULL, keep, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0) {
+        starpu_free(devices.info);
+        devices.total = 0;
+        return err_set(DA_ERROR_RUNTIME, "starpu: no thread can be started: %s", strerror(result));
+    }
+    keeper.started = true;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
+        if (devices.count[k] > 0)
+            log_line(1, "starpu: %d %s devices%s", devices.count[k], k == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",
+                     devices.ops[k] ? "" : ", for the program's own codelets only");
+    return DA_OK;
+}
+
+void spu_devices_stop(void)
+{
+    if (!keeper.started)
+        return;
+    pthread_mutex_lock(&keeper.lock);
+    keeper.quit = true;
+    pthread_cond_signal(&keeper.work);
+    pthread_mutex_unlock(&keeper.lock);
+    pthread_join(keeper.thread, NULL);
+    if (atomic_exchange(&keeper.paused, false))
+        starpu_resume();
+    keeper.started = false;
+    keeper.pauses = false;
+    starpu_free(devices.info);
+    memset(&devices, 0, sizeof devices);
+}
