@@ -20,15 +20,16 @@ static int64_t on_devices(void)
 
 /* ---- a codelet with a kernel of its own: x becomes 2 x + 1, any strides, up to two axes ---- */
 
-static const char source[] = "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
-                             "__kernel void affine(__global double *x, long at, long m, long n, long sm, long sn)\n"
-                             "{\n"
-                             "    const long i = get_global_id(0);\n"
-                             "    if (i < m * n) {\n"
-                             "        __global double *p = x + at + i / n * sm + i % n * sn;\n"
-                             "        *p = 2 * *p + 1;\n"
-                             "    }\n"
-                             "}\n";
+static const char source[] =
+    "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
+    "__kernel void affine(__global double *x, long at, long m, long n, long sm, long sn)\n"
+    "{\n"
+    "    const long i = get_global_id(0);\n"
+    "    if (i < m * n) {\n"
+    "        __global double *p = x + at + i / n * sm + i % n * sn;\n"
+    "        *p = 2 * *p + 1;\n"
+    "    }\n"
+    "}\n";
 
 static da_status affine_opencl(const da_call *call)
 {
@@ -72,8 +73,11 @@ static da_status affine_cpu(const da_call *call)
     return DA_OK;
 }
 
-static const da_codelet affine = {
-    .name = "affine", .cpu = affine_cpu, .opencl = affine_opencl, .nbuffers = 1, .modes = {DA_MODE_READ_WRITE}};
+static const da_codelet affine = {.name = "affine",
+                                  .cpu = affine_cpu,
+                                  .opencl = affine_opencl,
+                                  .nbuffers = 1,
+                                  .modes = {DA_MODE_READ_WRITE}};
 
 /* a = 0, 1, 2, ... in C order */
 static void numbers(da_array **a, da_shape shape, da_shape blocks)
@@ -315,8 +319,8 @@ static da_status put_opencl(const da_call *call)
     const da_buffer *const b = &call->buffers[0];
 
     /* the result is bytes, so offsets are, too */
-    return clEnqueueFillBuffer(call->queue, b->data, &seven, sizeof seven, (size_t)b->offset, sizeof seven, 0, NULL,
-                               NULL) == CL_SUCCESS
+    return clEnqueueFillBuffer(call->queue, b->data, &seven, sizeof seven, (size_t)b->offset, sizeof seven, 0,
+                               NULL, NULL) == CL_SUCCESS
                ? DA_OK
                : da_task_fail(call, "not filled");
 }
@@ -428,7 +432,8 @@ int main(void)
     const da_test_case cases[] = {
         DA_CASE("operands", views_of_tiles, stays_on_the_cpu),
         DA_CASE("transfers", no_transfer_too_many),
-        DA_CASE("memory", more_than_the_device_has, wrapped_memory, results_and_memory, values_survive_shutdown),
+        DA_CASE("memory", more_than_the_device_has, wrapped_memory, results_and_memory,
+                values_survive_shutdown),
         DA_CASE("failures", failure_on_a_device),
         DA_CASE("idle", idle_devices_sleep),
     };
