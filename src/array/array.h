@@ -94,6 +94,14 @@ typedef struct piece_walk {
 } piece_walk;
 bool piece_first(piece_walk *w, const da_array *a); /* false if the view is empty */
 bool piece_next(piece_walk *w);
+/* Whether devices may take part in work on so many bytes, or in so many floating point operations: then each operand of a task should lie
+ * in one tile. Asks the runtime only if there is enough to do. */
+bool devices_for(double bytes, double flops);
+/* The tile extent for an axis of so many elements, of matrices that devices work on: the same for all of them, so that tiles fit. */
+int64_t device_step(int64_t extent);
+/* Whether the pieces [0, n), [n, 2n), ... of axis d of the view lie in one tile each. */
+bool pieces_in_tiles(const da_array *a, int d, int64_t n);
+
 /* Automatic tile extents for elementwise work on such an array. */
 void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile);
 /* The extents that da_blocks() or DARRAY_TILE force upon an array of this shape: true if there are any. */

@@ -5,15 +5,43 @@
 #include "codelets/array_kernels.h"
 #include <string.h>
 
+static da_status copy_task(rt_batch *batch, da_array *dst, const da_array *src, const int64_t *start,
+                           const int64_t *count)
+{
+    task_builder t;
+    task_begin(&t, &array_codelet_copy);
+    task_access(&t, dst, start, count, DA_MODE_WRITE);
+    task_access(&t, src, start, count, DA_MODE_READ);
+    return task_add(&t, batch);
+}
+
+/* A piece of dst, cut where src's tiles are: devices take tasks on one tile each. */
+static da_status copy_by_source(rt_batch *batch, da_array *dst, const da_array *src, const piece_walk *piece)
+{
+    da_array *part;
+    piece_walk w;
+    da_status status = DA_OK;
+    DA_TRY(array_view(&part, src));
+    array_box(part, piece->start, piece->count);
+    for (bool more = piece_first(&w, part); more && status == DA_OK; more = piece_next(&w)) {
+        int64_t start[DA_MAX_NDIM];
+        for (int d = 0; d < dst->ndim; d++)
+            start[d] = piece->start[d] + w.start[d];
+        status = copy_task(batch, dst, src, start, w.count);
+    }
+    da_array_release(&part);
+    return status;
+}
+
 da_status array_copy_tasks(rt_batch *batch, da_array *dst, const da_array *src)
 {
+    const bool split = devices_for((double)array_count(dst) * (double)da_dtype_size(dst->s->dtype), 0);
     piece_walk w;
     for (bool more = piece_first(&w, dst); more; more = piece_next(&w)) {
-        task_builder t;
-        task_begin(&t, &array_codelet_copy);
-        task_access(&t, dst, w.start, w.count, DA_MODE_WRITE);
-        task_access(&t, src, w.start, w.count, DA_MODE_READ);
-        DA_TRY(task_add(&t, batch));
+        if (split)
+            DA_TRY(copy_by_source(batch, dst, src, &w));
+        else
+            DA_TRY(copy_task(batch, dst, src, w.start, w.count));
     }
     return DA_OK;
 }

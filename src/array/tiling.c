@@ -58,6 +58,49 @@ static int64_t part(int64_t extent, int64_t parts)
     return size;
 }
 
+/* ---- devices ---- */
+
+/* Less than this all cores do as fast; and the bytes of a tile that keeps a device busy for several times what a task costs. */
+static const double device_least_bytes = 32e6, device_least_flops = 1e10;
+static const int64_t device_bytes = 128 * 1024 * 1024;
+
+bool devices_for(double bytes, double flops)
+{
+    return (bytes >= device_least_bytes || flops >= device_least_flops ||
+            config_get()->device == DA_ON_GPU) &&
+           rt_devices_for_shaping() > 0;
+}
+
+int64_t device_step(int64_t extent)
+{
+    return extent >= 8192 ? 2048 : 1024;
+}
+
+bool pieces_in_tiles(const da_array *a, int d, int64_t n)
+{
+    const int k = a->axis[d];
+    if (k < 0 || array_pieces(a, d) <= 1)
+        return true;
+    return a->step[d] == 1 && a->s->tile[k] % n == 0 && a->origin[k] % n == 0;
+}
+
+static void tiling_for_devices(da_dtype dtype, const da_shape *shape, int64_t *tile)
+{
+    const int ndim = shape->ndim;
+    const int64_t size = (int64_t)da_dtype_size(dtype);
+    int64_t bytes = size;
+
+    /* whole axes from the innermost in memory on, as far as they fit; matrices in squares */
+    for (int i = 0; i < ndim; i++) {
+        const int k = ndim >= 2 && i < 2 ? ndim - 2 + i : ndim - 1 - i;
+        const int64_t extent = shape->dim[k], most = device_bytes / bytes > 0 ? device_bytes / bytes : 1;
+        tile[k] = extent < most ? extent : most;
+        if (ndim >= 2 && i < 2 && shape->dim[ndim - 2] > 1024 && shape->dim[ndim - 1] > 1024)
+            tile[k] = device_step(extent);
+        bytes *= tile[k];
+    }
+}
+
 void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile)
 {
     const int ndim = shape->ndim;
@@ -69,6 +112,10 @@ void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile)
     }
     if (bytes < 2 * least_bytes)
         return;
+    if (devices_for((double)bytes, 0)) {
+        tiling_for_devices(dtype, shape, tile);
+        return;
+    }
     workers = rt_workers_for_shaping();
     parts = TILES_PER_WORKER * workers;
     if (bytes / most_bytes > parts) /* as many whole rounds of all workers as keep tiles below the limit */

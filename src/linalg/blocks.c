@@ -121,6 +121,21 @@ int64_t tile_step(const da_array *x, int d)
     return axis < 0 || step == 0 ? most(x->shape[d], 1) : most(x->s->tile[axis] / step, 1);
 }
 
+da_status tiled_for(operation *op, const da_array **out, const da_array *a, int64_t mb, int64_t nb)
+{
+    const da_shape shape = array_shape_of(a);
+    int64_t tile[DA_MAX_NDIM];
+    da_array *copy;
+
+    *out = a;
+    if (pieces_in_tiles(a, a->ndim - 2, mb) && pieces_in_tiles(a, a->ndim - 1, nb))
+        return DA_OK;
+    tile_with(tile, &shape, mb, nb);
+    DA_TRY(operation_copy(op, &copy, a, tile));
+    *out = copy;
+    return DA_OK;
+}
+
 /* ---- checks ---- */
 
 da_status check_kernels(void)

@@ -25,6 +25,10 @@ static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
         *mb = round_up(*mb, *nb);
         return;
     }
+    if (devices_for(0, (double)n * (double)n * (double)n / 3)) {
+        *mb = *nb = device_step(n);
+        return;
+    }
     *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
     *mb = most(round_up(n / (2 * workers), *nb), *nb);
 }

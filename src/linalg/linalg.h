@@ -136,8 +136,8 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
 /* The extent of the tiles that axis d of a view has. */
 int64_t tile_step(const da_array *a, int d);
 
-/* The extent of the tiles that axis d of a view has. */
-int64_t tile_step(const da_array *a, int d);
+/* `a`, or a copy of it, of which every block of mb x nb lies in one tile, so that devices can have it. */
+da_status tiled_for(operation *op, const da_array **out, const da_array *a, int64_t mb, int64_t nb);
 
 /* ---- checks; `function` and `name` are for the sentence ---- */
 

@@ -6,7 +6,7 @@
  */
 #include "linalg/linalg.h"
 
-enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500 };
+enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500, DEVICE_PANEL = 512 };
 
 static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
 {
@@ -15,6 +15,11 @@ static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
 
     if (tile_forced(shape, mb, nb)) {
         *mb = round_up(*mb, *nb);
+        return;
+    }
+    if (devices_for(0, (double)m * (double)n * (double)least(m, n))) {
+        *nb = DEVICE_PANEL;
+        *mb = most(m, 1);
         return;
     }
     *nb = least(m, n) <= 256 ? 256 : least(m, n) <= 3072 ? 192 : 256;
@@ -55,6 +60,7 @@ static da_status update_columns(operation *op, const da_array *lu, const da_arra
 static da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, int64_t mb, int64_t nb)
 {
     const int64_t m = rows_of(lu), n = cols_of(lu), rank = least(m, n);
+    const bool devices = devices_for(0, (double)m * (double)n * (double)rank);
     task_builder t;
 
     EACH_LEAD (at, lu) {
@@ -77,15 +83,18 @@ static da_status lu_tasks(operation *op, const da_array *lu, const da_array *piv
         }
         EACH_SPAN (j, 0, rank, nb) {
             const int64_t below = j.at + j.n;
-            const da_pivot_args args = {.offset = below};
 
             if (below >= rank)
                 break;
-            task_begin(&t, &da_codelet_laswp);
-            access_vector(&t, pivots, &at, (span){below, rank - below}, DA_MODE_READ);
-            access_block(&t, lu, &at, (span){below, m - below}, j, DA_MODE_READ_WRITE);
-            task_value(&t, &args, sizeof args);
-            DA_TRY(task_add(&t, &op->batch));
+            EACH_SPAN (k, below, rank, devices ? nb : rank) { /* a tile of pivots each time, or all at once */
+                const da_pivot_args args = {.offset = k.at};
+
+                task_begin(&t, &da_codelet_laswp);
+                access_vector(&t, pivots, &at, k, DA_MODE_READ);
+                access_block(&t, lu, &at, (span){k.at, m - k.at}, j, DA_MODE_READ_WRITE);
+                task_value(&t, &args, sizeof args);
+                DA_TRY(task_add(&t, &op->batch));
+            }
         }
     }
     return DA_OK;

@@ -19,6 +19,11 @@ static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64
 
     if (tile_forced(shape, mb, nb))
         return;
+    if (devices_for(0, 2 * m * n * (double)depth)) {
+        *mb = device_step(shape->dim[shape->ndim - 2]);
+        *nb = device_step(shape->dim[shape->ndim - 1]);
+        return;
+    }
     *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
     *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
 }
@@ -29,9 +34,12 @@ static da_status product_tasks(operation *op, da_array *c, da_c128 alpha, const 
 {
     const bool write_only = beta.re == 0 && beta.im == 0;
     const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
-    const span depth = {0, cols_of(a)};
+    const int64_t depth = cols_of(a);
+    const bool devices = devices_for(0, 2 * (double)array_count(c) * (double)depth);
+    const da_c128 one = {1, 0};
     da_shape batch = array_shape_of(c);
-    da_gemm_args args = {.alpha = alpha, .beta = beta};
+    da_gemm_args args = {.alpha = alpha};
+    int64_t kb = most(depth, 1);
     task_builder t;
 
     batch.ndim -= 2;
@@ -39,15 +47,35 @@ static da_status product_tasks(operation *op, da_array *c, da_c128 alpha, const 
     DA_TRY(column_major(op, &b, &args.transb, b, c));
     DA_TRY(broadcast_lead(op, &a, a, &batch));
     DA_TRY(broadcast_lead(op, &b, b, &batch));
+    if (devices) { /* steps along the depth, so that each operand is one tile */
+        const da_shape shape = array_shape_of(a);
+        int64_t other;
+
+        kb = device_step(depth);
+        if (args.transa)
+            tile_forced(&shape, &kb, &other);
+        else
+            tile_forced(&shape, &other, &kb);
+        DA_TRY(tiled_for(op, &a, a, args.transa ? kb : mb, args.transa ? mb : kb));
+        DA_TRY(tiled_for(op, &b, b, args.transb ? nb : kb, args.transb ? kb : nb));
+    }
     EACH_LEAD (at, c) {
         EACH_SPAN (j, 0, cols_of(c), nb) {
             EACH_SPAN (i, 0, rows_of(c), mb) {
-                task_begin(&t, &da_codelet_gemm);
-                access_block(&t, a, &at, args.transa ? depth : i, args.transa ? i : depth, DA_MODE_READ);
-                access_block(&t, b, &at, args.transb ? j : depth, args.transb ? depth : j, DA_MODE_READ);
-                access_block(&t, c, &at, i, j, write_only ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
-                task_value(&t, &args, sizeof args);
-                DA_TRY(task_add(&t, &op->batch));
+                span k = span_from(0, depth, kb);
+
+                do {
+                    const bool first = k.at == 0;
+
+                    args.beta = first ? beta : one;
+                    task_begin(&t, &da_codelet_gemm);
+                    access_block(&t, a, &at, args.transa ? k : i, args.transa ? i : k, DA_MODE_READ);
+                    access_block(&t, b, &at, args.transb ? j : k, args.transb ? k : j, DA_MODE_READ);
+                    access_block(&t, c, &at, i, j, first && write_only ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
+                    task_value(&t, &args, sizeof args);
+                    DA_TRY(task_add(&t, &op->batch));
+                    k = span_from(k.at + k.n, depth, kb);
+                } while (k.n > 0);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500 };
+enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500, DEVICE_PANEL = 512 };
 
 /* ---- the tiling ---- */
 
@@ -17,6 +17,9 @@ static void choose_tile(qr *f, const da_shape *shape)
     f->rank = least(f->m, f->n);
     if (tile_forced(shape, &f->mb, &f->nb)) {
         f->mb = round_up(f->mb, f->nb);
+    } else if (f->m <= 16 * f->n && devices_for(0, 2 * (double)f->m * (double)f->n * (double)f->rank)) {
+        f->nb = DEVICE_PANEL;
+        f->mb = round_up(most(f->m, 1), f->nb);
     } else {
         f->nb = f->rank <= 128 ? most(f->rank, 1) : 128;
         if (f->m > 16 * f->n) /* tall: blocks that stay in the cache, for all workers */
@@ -197,7 +200,8 @@ void qr_tile(int64_t *tile, const qr *f, const da_shape *c, bool right)
     int64_t mb, nb;
 
     if (!tile_forced(c, &mb, &nb))
-        mb = nb = width;
+        mb = nb =
+            devices_for(0, 4 * (double)f->m * (double)f->rank * (double)across) ? device_step(across) : width;
     tile_with(tile, c, right ? mb : f->mb, right ? f->mb : nb);
 }
 

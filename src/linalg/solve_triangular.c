@@ -20,6 +20,8 @@ static int64_t choose_block(const da_array *x, int64_t n, int64_t rhs)
 
     if (tile_forced(&shape, &mb, &nb))
         return mb;
+    if (devices_for(0, (double)n * (double)n * (double)rhs))
+        return device_step(n);
     return n <= 256 || rhs >= 128 * workers ? most(n, 1) : 256;
 }
 
@@ -31,6 +33,8 @@ void rhs_tile(int64_t *tile, const da_array *b, bool right)
     const da_shape shape = array_shape_of(b);
     int64_t width = least(most(round_up(share, 8), 64), 512), other;
 
+    if (devices_for(0, (double)n * (double)n * (double)rhs))
+        width = device_step(rhs);
     if (right)
         tile_forced(&shape, &width, &other);
     else
@@ -45,13 +49,20 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
     const bool lower = ((flags & DA_UPPER) == 0) == (trans == 0); /* op(t) is */
     const bool forwards = lower != right;                         /* the first unknowns come first */
     const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
-    const int64_t block = choose_block(x, n, rhs), width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
+    const bool devices = devices_for(0, (double)n * (double)n * (double)rhs);
+    const int64_t own = tile_step(t, t->ndim - 1), chosen = choose_block(x, n, rhs);
+    const int64_t block =
+        devices && chosen % own == 0 && own >= 256 ? own : chosen; /* LU's factors have panels */
+    const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
     const int64_t steps = (n + block - 1) / block;
-    const int64_t tall = most(round_up(n / (2 * rt_workers_for_shaping()), block), block); /* of updates */
+    const int64_t tall = devices ? block /* rows of an update */
+                                 : most(round_up(n / (2 * rt_workers_for_shaping()), block), block);
     const da_gemm_args update = {
         .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = {-1, 0}, .beta = {1, 0}};
     task_builder task;
 
+    if (devices)
+        DA_TRY(tiled_for(op, &t, t, block, block));
     EACH_LEAD (at, x) {
         for (int64_t step = 0; step < steps; step++) {
             const span k = span_from((forwards ? step : steps - 1 - step) * block, n, block);
