@@ -41,13 +41,18 @@ int spu_devices(void)
     return devices.total;
 }
 
-int spu_devices_there(da_device_kind kind)
+/* Devices of each kind, counted once: the first look starts the vendors' libraries. */
+static int there[DA_DEVICE_KINDS];
+
+static void look(void)
 {
     spu_signals signals;
-    int n = 0;
+    sigset_t all, before;
 
-    if (config_get()->device == DA_ON_CPU)
-        return 0;
+    /* these may replace the process's handlers, and start threads that should not take its signals */
+    spu_signals_note(&signals);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
         const da_device_ops *ops;
 #if !STARPU_USE_CUDA
@@ -58,14 +63,21 @@ int spu_devices_there(da_device_kind kind)
         if (k == DA_DEVICE_OPENCL)
             continue;
 #endif
-        if (kind != DA_DEVICE_CPU && k != (int)kind)
-            continue;
-        spu_signals_note(&signals); /* the first look at devices may replace them */
         ops = da_device_module_of((da_device_kind)k, NULL);
-        n += ops ? ops->count() : 0;
-        spu_signals_restore(&signals);
+        there[k] = ops ? ops->count() : 0;
     }
-    return n;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    spu_signals_restore(&signals);
+}
+
+int spu_devices_there(da_device_kind kind)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (config_get()->device == DA_ON_CPU)
+        return 0;
+    pthread_once(&once, look);
+    return kind == DA_DEVICE_CPU ? there[DA_DEVICE_CUDA] + there[DA_DEVICE_OPENCL] : there[kind];
 }
 
 /* ---- where a task may run ---- */
@@ -396,7 +408,8 @@ da_status spu_devices_start(bool shared)
     }
     if (devices.total == 0)
         return DA_OK;
-    if (starpu_malloc((void **)&devices.info, INFO_SLOTS * sizeof *devices.info) != 0) {
+    if (starpu_malloc_flags((void **)&devices.info, INFO_SLOTS * sizeof *devices.info,
+                            STARPU_MALLOC_PINNED) != 0) {
         devices.total = 0;
         return err_memory(INFO_SLOTS * sizeof *devices.info, "what devices report");
     }
@@ -412,7 +425,7 @@ da_status spu_devices_start(bool shared)
     result = pthread_create(&keeper.thread, NULL, keep, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
-        starpu_free(devices.info);
+        starpu_free_flags(devices.info, INFO_SLOTS * sizeof *devices.info, STARPU_MALLOC_PINNED);
         devices.total = 0;
         return err_set(DA_ERROR_RUNTIME, "starpu: no thread can be started: %s", strerror(result));
     }
@@ -437,6 +450,6 @@ void spu_devices_stop(void)
         starpu_resume();
     keeper.started = false;
     keeper.pauses = false;
-    starpu_free(devices.info);
+    starpu_free_flags(devices.info, INFO_SLOTS * sizeof *devices.info, STARPU_MALLOC_PINNED);
     memset(&devices, 0, sizeof devices);
 }
