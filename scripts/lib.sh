@@ -60,6 +60,12 @@ int main() { return 0; }' | CC=${CXX:-c++} compiles c++ ;;
                 printf '#include <lapacke.h>\nint main(void) { return LAPACKE_dpotrf(101, 76, 0, 0, 1); }\n' |
                 compiles c $(pkg-config --cflags --libs openblas); } ;;
         starpu) have pkg-config && pkg-config --exists starpu-1.3 ;;
+        opencl) # headers and loader
+            printf '#define CL_TARGET_OPENCL_VERSION 120\n#include <CL/cl.h>\nint main(void) { return clGetPlatformIDs(0, 0, 0) == 1; }\n' |
+                compiles c -lOpenCL && have pkg-config && pkg-config --exists OpenCL ;;
+        clblast) have pkg-config && pkg-config --exists clblast ;;
+        pocl) # any OpenCL device would do; PoCL is one everywhere
+            compgen -G '/etc/OpenCL/vendors/*.icd' >/dev/null ;;
         python) find_python >/dev/null ;;
         numpy) find_python 'import numpy' >/dev/null ;;
         clang) have clang-14 ;;
@@ -82,6 +88,9 @@ hwloc:libhwloc-dev:hwloc-devel:hwloc:hwloc:hwloc
 openblas:libopenblas-dev:openblas-devel:blas-openblas:openblas:openblas
 lapacke:liblapacke-dev:lapack-devel:blas-openblas:openblas:openblas
 starpu:libstarpu-dev:-:starpu (AUR):starpu:starpu (guix-hpc channel)
+opencl:ocl-icd-opencl-dev opencl-headers:ocl-icd-devel opencl-headers:ocl-icd opencl-headers:ocl-icd opencl-headers:ocl-icd opencl-headers
+clblast:libclblast-dev:clblast-devel:clblast:clblast:-
+pocl:pocl-opencl-icd:pocl:pocl:pocl:pocl
 check:check:check-devel:check:check:check
 python:python3:python3:python:python:python
 numpy:python3-numpy:python3-numpy:python-numpy:py-numpy:python-numpy
@@ -93,7 +102,7 @@ clang-format:clang-format-14:clang-tools-extra:clang:llvm:clang-toolchain@14
 # shellcheck disable=SC2034 # for the scripts that source this file
 {
     needs_build='compiler openmp meson ninja pkg-config hwloc openblas starpu'
-    needs_tests='c++ lapacke check python numpy'
+    needs_tests='c++ lapacke check python numpy opencl clblast pocl'
     needs_lint='clang-format'
     needs_clang='clang clang-openmp clang-runtime'
 }
@@ -140,8 +149,7 @@ existing() {
     while read -r file; do [ -f "$file" ] && echo "$file"; done
 }
 
-# Makes sure of the named needs; installs Debian packages when it may. Without StarPU and a second
-# OpenBLAS it goes on.
+# Makes sure of the named needs; installs Debian packages when it may. Without StarPU and what OpenCL needs it goes on.
 ensure_tools() {
     local missing need name wanted=() must=()
     missing=$(missing_of "$@")
@@ -164,7 +172,7 @@ ensure_tools() {
     fi
     for need in $missing; do
         case $need in
-            starpu) ;;
+            starpu | opencl | clblast | pocl) ;;
             *) must+=("$need") ;;
         esac
     done
@@ -173,9 +181,14 @@ ensure_tools() {
         explain_missing $missing
         die "darray: install these and try again (this script does it itself where there is apt-get and root or sudo)"
     fi
-    case " $missing " in
-        *' starpu '*) say "no StarPU: only the OpenMP runtime is built" ;;
-    esac
+    for need in $missing; do
+        case $need in
+            starpu) say "no StarPU: only the OpenMP runtime is built" ;;
+            opencl) say "no OpenCL: its module is not built" ;;
+            clblast) say "no CLBlast: OpenCL devices get no products and solves" ;;
+            pocl) say "no OpenCL device: the tests that need one are skipped" ;;
+        esac
+    done
 }
 
 # The same, and finds meson and ninja.

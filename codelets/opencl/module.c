@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The OpenCL module: its one exported function, and what it knows of devices. */
+#include "opencl.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+const char *opencl_error(cl_int error)
+{
+    switch (error) {
+#define NAME(name)                                                                                           \
+    case name: return #name;
+        NAME(CL_SUCCESS)
+        NAME(CL_DEVICE_NOT_FOUND)
+        NAME(CL_DEVICE_NOT_AVAILABLE)
+        NAME(CL_COMPILER_NOT_AVAILABLE)
+        NAME(CL_MEM_OBJECT_ALLOCATION_FAILURE)
+        NAME(CL_OUT_OF_RESOURCES)
+        NAME(CL_OUT_OF_HOST_MEMORY)
+        NAME(CL_BUILD_PROGRAM_FAILURE)
+        NAME(CL_INVALID_VALUE)
+        NAME(CL_INVALID_DEVICE)
+        NAME(CL_INVALID_CONTEXT)
+        NAME(CL_INVALID_COMMAND_QUEUE)
+        NAME(CL_INVALID_MEM_OBJECT)
+        NAME(CL_INVALID_BINARY)
+        NAME(CL_INVALID_PROGRAM)
+        NAME(CL_INVALID_PROGRAM_EXECUTABLE)
+        NAME(CL_INVALID_KERNEL_NAME)
+        NAME(CL_INVALID_KERNEL)
+        NAME(CL_INVALID_ARG_INDEX)
+        NAME(CL_INVALID_ARG_VALUE)
+        NAME(CL_INVALID_ARG_SIZE)
+        NAME(CL_INVALID_KERNEL_ARGS)
+        NAME(CL_INVALID_WORK_GROUP_SIZE)
+        NAME(CL_INVALID_WORK_ITEM_SIZE)
+        NAME(CL_INVALID_GLOBAL_WORK_SIZE)
+#undef NAME
+    }
+    return "unknown error";
+}
+
+/* ---- contexts ---- */
+
+typedef struct seen {
+    cl_context context;
+    struct seen *next;
+} seen;
+
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static seen *seen_contexts;
+
+static bool keep(cl_context context)
+{
+    bool kept = true;
+
+    pthread_mutex_lock(&seen_lock);
+    seen *s = seen_contexts;
+    while (s && s->context != context)
+        s = s->next;
+    if (!s) {
+        s = malloc(sizeof *s);
+        kept = s && clRetainContext(context) == CL_SUCCESS;
+        if (kept) {
+            *s = (seen){context, seen_contexts};
+            seen_contexts = s;
+        } else {
+            free(s);
+        }
+    }
+    pthread_mutex_unlock(&seen_lock);
+    return kept;
+}
+
+da_status opencl_queue(const da_call *call, cl_context *context, cl_device_id *device)
+{
+    cl_command_queue const queue = call->queue;
+    cl_int error = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof *context, context, NULL);
+
+    if (error == CL_SUCCESS)
+        error = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof *device, device, NULL);
+    if (error != CL_SUCCESS)
+        return da_task_fail(call, "OpenCL does not know the queue: %s (%d)", opencl_error(error), (int)error);
+    if (!keep(*context))
+        return da_task_fail(call, "no memory to keep an OpenCL context");
+    return DA_OK;
+}
+
+/* ---- devices ---- */
+
+enum { MOST = 64 }; /* platforms, and devices of one */
+
+typedef bool visitor(cl_device_id device, void *ctx);
+
+/* Calls `visit` for the devices of these types until it is true; that device, or null. */
+static cl_device_id find(cl_device_type types, visitor *visit, void *ctx)
+{
+    cl_platform_id platforms[MOST];
+    cl_device_id devices[MOST];
+    cl_uint nplatforms = 0, ndevices = 0;
+
+    if (clGetPlatformIDs(MOST, platforms, &nplatforms) != CL_SUCCESS)
+        return NULL;
+    for (cl_uint p = 0; p < nplatforms && p < MOST; p++) {
+        if (clGetDeviceIDs(platforms[p], types, MOST, devices, &ndevices) != CL_SUCCESS)
+            continue;
+        for (cl_uint d = 0; d < ndevices && d < MOST; d++)
+            if (visit(devices[d], ctx))
+                return devices[d];
+    }
+    return NULL;
+}
+
+static bool any(cl_device_id device, void *ctx)
+{
+    (void)ctx;
+    return device != NULL;
+}
+
+cl_device_id opencl_any_device(void)
+{
+    return find(CL_DEVICE_TYPE_ALL, any, NULL);
+}
+
+static bool count_one(cl_device_id device, void *ctx)
+{
+    (void)device;
+    ++*(int *)ctx;
+    return false;
+}
+
+static bool is_on(const char *variable)
+{
+    const char *const value = getenv(variable);
+
+    return value && strtol(value, NULL, 10) > 0;
+}
+
+/* Those that StarPU would drive. */
+static int count(void)
+{
+    cl_device_type types = CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR;
+    int n = 0;
+
+    if (is_on("STARPU_OPENCL_ON_CPUS"))
+        types |= CL_DEVICE_TYPE_CPU;
+    if (is_on("STARPU_OPENCL_ONLY_ON_CPUS"))
+        types = CL_DEVICE_TYPE_CPU;
+    find(types, count_one, &n);
+    return n;
+}
+
+bool opencl_has_f64(cl_device_id device)
+{
+    cl_device_fp_config config = 0;
+
+    return clGetDeviceInfo(device, CL_DEVICE_DOUBLE_FP_CONFIG, sizeof config, &config, NULL) == CL_SUCCESS &&
+           config;
+}
+
+static bool lacks_f64(cl_device_id device, void *ctx)
+{
+    (void)ctx;
+    return !opencl_has_f64(device);
+}
+
+static bool all_have_f64;
+
+static void look(void)
+{
+    all_have_f64 = opencl_any_device() && !find(CL_DEVICE_TYPE_ALL, lacks_f64, NULL);
+}
+
+/* One answer for all devices: a task is not asked again when it is known where it runs. 16-bit floats are storage only, in integers. */
+static bool has(da_dtype dtype)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    if (dtype != DA_F64 && dtype != DA_C128)
+        return true;
+    pthread_once(&once, look);
+    return all_have_f64;
+}
+
+const da_device_ops opencl_ops = {
+    .version = DA_DEVICE_VERSION,
+    .kind = DA_DEVICE_OPENCL,
+    .count = count,
+    .kernels = opencl_blas_kernels,
+    .launch = opencl_launch,
+    .has = has,
+    .compile = opencl_compile,
+};
+
+DA_API const da_device_ops *da_device_module(void);
+
+const da_device_ops *da_device_module(void)
+{
+    return &opencl_ops;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Compiling and launching. A kernel is kept in memory for its context, device, source and entry, and for good; what the driver made of
+ * its program is kept on disk. Setting a cl_kernel's arguments and launching it are two steps on one object: each has a lock.
+ */
+#include "opencl.h"
+
+#include "device/cache.h"
+#include "device/dialect.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 256, LOG = 2048 };
+
+typedef struct kernel {
+    cl_context context;
+    cl_device_id device;
+    da_device_key key; /* of source and entry */
+    pthread_mutex_t lock;
+    cl_kernel kernel; /* null: not built yet, or it failed */
+    char *complaint;  /* why it failed */
+    struct kernel *next;
+} kernel;
+
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static kernel *table[BUCKETS];
+
+/* The kernel's entry in the table, made if it is not there; null without memory. */
+static kernel *entry_of(cl_context context, cl_device_id device, da_device_key key)
+{
+    kernel **const bucket = &table[key.word[0] % BUCKETS];
+
+    pthread_mutex_lock(&table_lock);
+    kernel *k = *bucket;
+    while (k && !(k->context == context && k->device == device && k->key.word[0] == key.word[0] &&
+                  k->key.word[1] == key.word[1]))
+        k = k->next;
+    if (!k) {
+        k = calloc(1, sizeof *k);
+        if (k) {
+            k->context = context;
+            k->device = device;
+            k->key = key;
+            pthread_mutex_init(&k->lock, NULL);
+            k->next = *bucket;
+            *bucket = k;
+        }
+    }
+    pthread_mutex_unlock(&table_lock);
+    return k;
+}
+
+/* ---- programs ---- */
+
+static da_device_key hash_info(da_device_key key, cl_device_id device, cl_device_info what)
+{
+    char text[1024] = "";
+
+    if (clGetDeviceInfo(device, what, sizeof text - 1, text, NULL) != CL_SUCCESS)
+        text[0] = '\0';
+    return da_device_hash_text(key, text);
+}
+
+static const char *options_for(cl_device_id device)
+{
+    return opencl_has_f64(device) ? "-cl-std=CL1.2" : "-cl-std=CL1.2 -DDA_NO_F64";
+}
+
+/* Everything that a binary depends on. */
+static da_device_key binary_key(cl_device_id device, const char *source)
+{
+    da_device_key key = {{0}};
+
+    key = da_device_hash_text(key, da_dialect_opencl);
+    key = da_device_hash_text(key, source);
+    key = da_device_hash_text(key, options_for(device));
+    key = hash_info(key, device, CL_DEVICE_VENDOR);
+    key = hash_info(key, device, CL_DEVICE_NAME);
+    key = hash_info(key, device, CL_DEVICE_VERSION);
+    return hash_info(key, device, CL_DRIVER_VERSION);
+}
+
+/* The program of a binary from disk, or null: there is none, or the driver does not want it. */
+static cl_program load(cl_context context, cl_device_id device, da_device_key key)
+{
+    void *binary;
+    size_t size;
+    cl_int status = CL_SUCCESS, error;
+
+    if (!da_device_cache_get("opencl", key, &binary, &size))
+        return NULL;
+    cl_program program = clCreateProgramWithBinary(context, 1, &device, &size,
+                                                   (const unsigned char *[]){binary}, &status, &error);
+    free(binary);
+    if (error != CL_SUCCESS)
+        return NULL;
+    if (status == CL_SUCCESS &&
+        clBuildProgram(program, 1, &device, options_for(device), NULL, NULL) == CL_SUCCESS)
+        return program;
+    clReleaseProgram(program);
+    return NULL;
+}
+
+/* Keeps the program's binary for `device` on disk. */
+static void save(cl_program program, cl_device_id device, da_device_key key)
+{
+    enum { MOST = 64 };
+    cl_device_id devices[MOST];
+    size_t sizes[MOST], bytes;
+    unsigned char *binaries[MOST] = {NULL};
+    cl_uint n = 0, mine = 0;
+
+    if (clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &bytes) != CL_SUCCESS ||
+        clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL) != CL_SUCCESS)
+        return;
+    n = (cl_uint)(bytes / sizeof devices[0]);
+    while (mine < n && devices[mine] != device)
+        mine++;
+    if (mine == n || sizes[mine] == 0)
+        return;
+    binaries[mine] = malloc(sizes[mine]); /* the null ones are not wanted */
+    if (binaries[mine] &&
+        clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof binaries[0], binaries, NULL) == CL_SUCCESS)
+        da_device_cache_put("opencl", key, binaries[mine], sizes[mine]);
+    free(binaries[mine]);
+}
+
+/* Compiles a source; null with the compiler's complaint in `log`. */
+static cl_program compile(cl_context context, cl_device_id device, const char *source, char *log,
+                          size_t log_size)
+{
+    const char *const texts[] = {da_dialect_opencl, source};
+    cl_int error;
+    cl_program program = clCreateProgramWithSource(context, 2, (const char **)texts, NULL, &error);
+
+    if (error != CL_SUCCESS) {
+        snprintf(log, log_size, "clCreateProgramWithSource: %s (%d)", opencl_error(error), (int)error);
+        return NULL;
+    }
+    error = clBuildProgram(program, 1, &device, options_for(device), NULL, NULL);
+    if (error == CL_SUCCESS)
+        return program;
+    const int used = snprintf(log, log_size, "%s: ", opencl_error(error));
+    size_t length = 0;
+    clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, 0, NULL, &length);
+    char *const text = length ? malloc(length) : NULL;
+    if (text && used >= 0 && (size_t)used < log_size &&
+        clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, length, text, NULL) == CL_SUCCESS)
+        snprintf(log + used, log_size - (size_t)used, "%.*s", (int)length, text);
+    free(text);
+    clReleaseProgram(program);
+    return NULL;
+}
+
+/* Builds k, or leaves the reason why not; k's lock is held. */
+static void build(kernel *k, const char *entry, const char *source)
+{
+    const da_device_key key = binary_key(k->device, source);
+    cl_program program = load(k->context, k->device, key);
+    char log[LOG] = "";
+    cl_int error = CL_SUCCESS;
+
+    if (!program) {
+        program = compile(k->context, k->device, source, log, sizeof log);
+        if (program)
+            save(program, k->device, key);
+    }
+    if (program) {
+        k->kernel = clCreateKernel(program, entry, &error);
+        if (error != CL_SUCCESS) {
+            k->kernel = NULL;
+            snprintf(log, sizeof log, "clCreateKernel: %s (%d)", opencl_error(error), (int)error);
+        }
+        clReleaseProgram(program); /* the kernel holds it */
+    }
+    if (!k->kernel)
+        k->complaint = strdup(log);
+}
+
+da_status opencl_compile(const char *source, char *log, size_t log_size)
+{
+    cl_device_id const device = opencl_any_device();
+    cl_int error;
+
+    if (log_size)
+        log[0] = '\0';
+    if (!device) {
+        snprintf(log, log_size, "there is no OpenCL device");
+        return DA_ERROR_UNSUPPORTED;
+    }
+    cl_context const context = clCreateContext(NULL, 1, &device, NULL, NULL, &error);
+    if (error != CL_SUCCESS) {
+        snprintf(log, log_size, "clCreateContext: %s (%d)", opencl_error(error), (int)error);
+        return DA_ERROR_RUNTIME;
+    }
+    cl_program const program = compile(context, device, source, log, log_size);
+    if (program)
+        clReleaseProgram(program);
+    clReleaseContext(context);
+    return program ? DA_OK : DA_ERROR_ARGUMENT;
+}
+
+/* ---- launches ---- */
+
+static cl_int set_arguments(cl_kernel kernel, int nargs, const da_device_arg *args)
+{
+    cl_uint at = 0;
+    cl_int error = CL_SUCCESS;
+
+    for (int i = 0; i < nargs && error == CL_SUCCESS; i++) {
+        if (args[i].buffer) {
+            cl_mem const memory = args[i].buffer->data;
+            const cl_long offset = args[i].buffer->offset;
+
+            error = clSetKernelArg(kernel, at++, sizeof memory, &memory);
+            if (error == CL_SUCCESS)
+                error = clSetKernelArg(kernel, at++, sizeof offset, &offset);
+        } else {
+            error = clSetKernelArg(kernel, at++, args[i].size, args[i].value);
+        }
+    }
+    return error;
+}
+
+da_status opencl_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
+                        int nargs, const da_device_arg *args)
+{
+    const size_t local_size = (size_t)local, global_size = (size_t)groups * local_size;
+    cl_context context;
+    cl_device_id device;
+    cl_int error;
+
+    if (groups == 0)
+        return DA_OK;
+    DA_TRY(opencl_queue(call, &context, &device));
+    const da_device_key key = da_device_hash_text(da_device_hash_text((da_device_key){{0}}, source), entry);
+    kernel *const k = entry_of(context, device, key);
+    if (!k)
+        return da_task_fail(call, "no memory for the OpenCL kernel %s", entry);
+
+    pthread_mutex_lock(&k->lock);
+    if (!k->kernel && !k->complaint)
+        build(k, entry, source);
+    if (!k->kernel) {
+        pthread_mutex_unlock(&k->lock); /* the complaint stays as it is */
+        return da_task_fail(call, "the OpenCL kernel %s cannot be built: %s", entry,
+                            k->complaint ? k->complaint : "no memory");
+    }
+    error = set_arguments(k->kernel, nargs, args);
+    if (error == CL_SUCCESS)
+        error =
+            clEnqueueNDRangeKernel(call->queue, k->kernel, 1, NULL, &global_size, &local_size, 0, NULL, NULL);
+    pthread_mutex_unlock(&k->lock);
+    if (error != CL_SUCCESS)
+        return da_task_fail(call, "launching the OpenCL kernel %s in %" PRId64 " groups of %d: %s (%d)",
+                            entry, groups, local, opencl_error(error), (int)error);
+    return DA_OK;
+}
