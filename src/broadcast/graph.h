@@ -92,7 +92,7 @@ void arena_cut(int top);
 typedef struct program {
     rt_owner owner;
     da_expr_program p;
-    size_t bytes;
+    da_expr_texts texts;
     int ninputs;
     int inputs
         []; /* the graph's nodes that are the program's inputs, in their order; then instructions, constants */
