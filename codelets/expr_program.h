@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 /* The operations of expr_table.inc, and where, the one with three operands. */
-typedef enum da_op {
+typedef enum da_expr_op {
 #define OP1(name, b, i, u, r, z, result) DA_OP_##name,
 #define OP2(name, b, i, u, r, z, result) DA_OP_##name,
 #include "expr_table.inc"
@@ -22,7 +22,7 @@ typedef enum da_op {
 #undef OP2
     DA_OP_where,
     DA_OP_COUNT
-} da_op;
+} da_expr_op;
 
 enum { DA_DTYPE_COUNT = DA_C128 + 1 };
 
@@ -42,27 +42,27 @@ typedef enum da_op_result { DA_RESULT_SAME, DA_RESULT_BOOL, DA_RESULT_REAL } da_
 typedef enum da_op_support { DA_OP_NO, DA_OP_YES, DA_OP_AS_F64, DA_OP_AS_BOOL } da_op_support;
 
 /* "multiply" */
-const char *da_op_name(da_op op);
+const char *da_op_name(da_expr_op op);
 /* Number of operands. */
-int da_op_arity(da_op op);
+int da_op_arity(da_expr_op op);
 /* Whether operands of this dtype are taken (AS_F64, AS_BOOL: once converted). */
-da_op_support da_op_supports(da_op op, da_dtype dtype);
+da_op_support da_op_supports(da_expr_op op, da_dtype dtype);
 /* The dtype of the result for operands (of `where`: the last two) of this one. */
-da_dtype da_op_result_dtype(da_op op, da_dtype dtype);
+da_dtype da_op_result_dtype(da_expr_op op, da_dtype dtype);
 
 /* Bytes of an element. */
 int da_dtype_bytes(da_dtype dtype);
 
 /* The kernels for this CPU; null if there are none. */
-const da_expr_kernel *da_expr_kernel_of(da_op op, da_dtype dtype);
+const da_expr_kernel *da_expr_kernel_of(da_expr_op op, da_dtype dtype);
 /* Conversion to the same or a higher kind (bool, integer, real, complex) or to bool; null for others. */
 const da_expr_kernel *da_expr_convert_kernel(da_dtype to, da_dtype from);
 /* `op2` with the result of `op1` as its first (or, if `reversed`, its second) operand, in one pass and with the same bits; null if
  * there are no such kernels. Operands: those of op1, then the other one of op2. */
-const da_expr_kernel *da_expr_pair_kernel(da_op op1, da_op op2, bool reversed, da_dtype dtype);
+const da_expr_kernel *da_expr_pair_kernel(da_expr_op op1, da_expr_op op2, bool reversed, da_dtype dtype);
 
 /* `op` with square roots beside it, with the same bits; null where that is not provided for. */
-da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_op op, da_dtype dtype);
+da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_expr_op op, da_dtype dtype);
 
 /* 0, 3 or 4: the level of the x86-64 architecture whose kernels are used. DARRAY_CPU_LEVEL lowers it. */
 int da_cpu_level(void);
@@ -86,7 +86,7 @@ typedef struct da_expr_instr {
     unsigned char out_size;   /* bytes of an element of the result */
     unsigned char in_size[3]; /* and of the operands */
     /* What it computes, for those who make kernels of their own (codelets/device): */
-    unsigned char op;    /* a da_op (of a pair the first), DA_EXPR_LOAD or DA_EXPR_CONVERT */
+    unsigned char op;    /* a da_expr_op (of a pair the first), DA_EXPR_LOAD or DA_EXPR_CONVERT */
     unsigned char dtype; /* of the operands (of where: of the last two); of a load that of the input */
     unsigned char
         then; /* of a conversion the dtype of the result; of a pair the second operation, and DA_EXPR_REVERSED; else 0 */
@@ -125,7 +125,7 @@ void da_expr_run(const da_expr_program *p, int ndim, const int64_t *extent, da_e
 
 /* The operations that combine elements: associative rows of the table. */
 typedef struct da_expr_reduction {
-    da_op op[DA_EXPR_MAX_ROOTS];
+    da_expr_op op[DA_EXPR_MAX_ROOTS];
     da_dtype dtype[DA_EXPR_MAX_ROOTS]; /* of the roots */
 } da_expr_reduction;
 
@@ -155,7 +155,7 @@ void da_expr_reduce_arg(const da_expr_program *p, const da_expr_arg *how, int nd
 /* How a reduction's results are accumulated: by an operation each, or the place of an extreme value. */
 typedef struct da_reduce_how {
     int nroots;
-    da_op combine[DA_EXPR_MAX_ROOTS];
+    da_expr_op combine[DA_EXPR_MAX_ROOTS];
     da_dtype dtype[DA_EXPR_MAX_ROOTS];
     bool arg, max;
     bool

@@ -43,7 +43,7 @@ static const struct helper {
 };
 enum { HELPERS = sizeof helpers / sizeof helpers[0] };
 
-const char *da_expr_op_text(da_op op, da_dtype dtype)
+const char *da_expr_op_text(da_expr_op op, da_dtype dtype)
 {
     return op < DA_OP_where && types[dtype].name ? op_texts[op][types[dtype].family] : NULL;
 }
@@ -53,7 +53,7 @@ da_dtype da_expr_instr_dtype(const da_expr_instr *instr)
     switch (instr->op) {
     case DA_EXPR_LOAD: return (da_dtype)instr->dtype;
     case DA_EXPR_CONVERT: return (da_dtype)instr->then;
-    default: return da_op_result_dtype((da_op)instr->op, (da_dtype)instr->dtype);
+    default: return da_op_result_dtype((da_expr_op)instr->op, (da_dtype)instr->dtype);
     }
 }
 
@@ -152,7 +152,7 @@ typedef struct calls {
 } calls;
 _Static_assert(DA_OP_COUNT <= 64, "operations are bits of a word");
 
-static void note_call(calls *c, da_op op, da_dtype dtype)
+static void note_call(calls *c, da_expr_op op, da_dtype dtype)
 {
     if (op != DA_OP_where)
         c->ops[dtype] |= (uint64_t)1 << op;
@@ -163,10 +163,18 @@ static void note_program(calls *c, const da_expr_program *p)
     for (int i = 0; p && i < p->ninstr; i++) {
         const da_expr_instr *instr = &p->instr[i];
         if (instr->op < DA_OP_COUNT)
-            note_call(c, (da_op)instr->op, (da_dtype)instr->dtype);
+            note_call(c, (da_expr_op)instr->op, (da_dtype)instr->dtype);
         if (instr->op < DA_OP_COUNT && instr->then)
-            note_call(c, (da_op)(instr->then & ~DA_EXPR_REVERSED), (da_dtype)instr->dtype);
+            note_call(c, (da_expr_op)(instr->then & ~DA_EXPR_REVERSED), (da_dtype)instr->dtype);
     }
+}
+
+static bool has_call(const char *s, const char *function)
+{
+    for (const char *at = strstr(s, function); at; at = strstr(at + 1, function))
+        if (at == s || !in_name(at[-1]))
+            return true;
+    return false;
 }
 
 /* The helpers that the operations on a dtype call, and those that these call; complex numbers are always made by make_T. */
@@ -176,9 +184,9 @@ static void add_helpers(text *t, uint64_t ops, da_dtype dtype, bool complex_valu
     for (int h = HELPERS - 1; h >= 0; h--) {
         needed[h] = complex_values && strcmp(helpers[h].name, "make_T(") == 0;
         for (int op = 0; op < DA_OP_where && !needed[h]; op++)
-            needed[h] = ops >> op & 1 && strstr(op_texts[op][types[dtype].family], helpers[h].name);
+            needed[h] = ops >> op & 1 && has_call(op_texts[op][types[dtype].family], helpers[h].name);
         for (int user = h + 1; user < HELPERS && !needed[h]; user++)
-            needed[h] = needed[user] && strstr(helpers[user].text, helpers[h].name);
+            needed[h] = needed[user] && has_call(helpers[user].text, helpers[h].name);
     }
     for (int h = 0; h < HELPERS; h++)
         if (needed[h]) {
@@ -196,7 +204,7 @@ static bool uses_dtype(const da_expr_program *p, da_dtype dtype)
 }
 
 /* The name of an operation's function: bool and u8 are one type there. */
-static void add_name(text *t, da_op op, da_dtype dtype)
+static void add_name(text *t, da_expr_op op, da_dtype dtype)
 {
     add(t, "%s_%s", da_op_name(op), dtype == DA_BOOL ? "bool" : types[dtype].name);
 }
@@ -212,10 +220,10 @@ static void add_functions(text *t, const calls *c, const da_expr_program *p, con
         for (int op = 0; op < DA_OP_where; op++) {
             if (!(c->ops[dtype] >> op & 1))
                 continue;
-            add(t, "FUNCTION %s ", types[da_op_result_dtype((da_op)op, dtype)].name);
-            add_name(t, (da_op)op, dtype);
+            add(t, "FUNCTION %s ", types[da_op_result_dtype((da_expr_op)op, dtype)].name);
+            add_name(t, (da_expr_op)op, dtype);
             add(t, "(%s x", type->name);
-            if (da_op_arity((da_op)op) == 2)
+            if (da_op_arity((da_expr_op)op) == 2)
                 add(t, ", %s y", type->name);
             add(t, ") { return ");
             add_for(t, op_texts[op][type->family], dtype);
@@ -269,7 +277,7 @@ static void add_conversion(text *t, da_dtype to_dtype, da_dtype from_dtype, cons
 
 static void add_instr(text *t, const da_expr_instr *instr, const int *value)
 {
-    const da_op op = (da_op)instr->op;
+    const da_expr_op op = (da_expr_op)instr->op;
     const da_dtype dtype = (da_dtype)instr->dtype;
     operand_text x[3] = {"", "", ""};
     for (int k = 0; k < instr->nargs; k++)
@@ -280,7 +288,7 @@ static void add_instr(text *t, const da_expr_instr *instr, const int *value)
         add(t, "%s ? %s : %s", x[0], x[1], x[2]);
     } else if (instr->then) {
         const bool reversed = instr->then & DA_EXPR_REVERSED;
-        add_name(t, (da_op)(instr->then & ~DA_EXPR_REVERSED), dtype);
+        add_name(t, (da_expr_op)(instr->then & ~DA_EXPR_REVERSED), dtype);
         add(t, reversed ? "(%s, " : "(", x[2]);
         add_name(t, op, dtype);
         add(t, "(%s, %s)", x[0], x[1]);
@@ -522,11 +530,11 @@ static void add_reduce_kernel(text *t, const kernel *k)
         for (int r = 0; r < k->values; r++)
             add(t, "s%d[LANE] = r%d;\n", r, r);
         add(t, "BARRIER();\nfor (int n = end - first < LANES ? (int)(end - first) : LANES; n > 1;) {\n"
-               "const int half = (n + 1) / 2;\nif (LANE + half < n) {\n");
-        add_combination(t, k, "s", "[LANE + half]");
+               "const int middle = (n + 1) / 2;\nif (LANE + middle < n) {\n");
+        add_combination(t, k, "s", "[LANE + middle]");
         for (int r = 0; r < k->values; r++)
             add(t, "s%d[LANE] = r%d;\n", r, r);
-        add(t, "}\nBARRIER();\nn = half;\n}\nif (LANE == 0) {\n");
+        add(t, "}\nBARRIER();\nn = middle;\n}\nif (LANE == 0) {\n");
     }
     add_results(t, k, outputs);
     add(t, k->as->across ? "}\n" : "}\n}\n");

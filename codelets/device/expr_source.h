@@ -50,6 +50,6 @@ int da_expr_constants(const da_expr_program *p, uint64_t *words);
 da_dtype da_expr_instr_dtype(const da_expr_instr *instr);
 
 /* The expression of an operation for operands of a dtype, as expr_ops.inc has it; null: there is none. */
-const char *da_expr_op_text(da_op op, da_dtype dtype);
+const char *da_expr_op_text(da_expr_op op, da_dtype dtype);
 
 #endif

@@ -140,7 +140,7 @@ static da_status end(reduction *r, da_array **out, da_array *result, da_status s
     return status;
 }
 
-static da_status apply(reduction *r, int *out, da_op op, int x, int y)
+static da_status apply(reduction *r, int *out, da_expr_op op, int x, int y)
 {
     return graph_apply(&r->g, out, op, x, y, 0, r->function);
 }
@@ -279,7 +279,7 @@ static da_status final_begin(final_step *f, const reduction *r, int nroots, cons
     return status;
 }
 
-static da_status final_apply(final_step *f, const reduction *r, da_op op, int x, int y)
+static da_status final_apply(final_step *f, const reduction *r, da_expr_op op, int x, int y)
 {
     return graph_apply(&f->g, &f->root, op, x, y, 0, r->function);
 }
@@ -505,7 +505,7 @@ static bool lacks_elements(const reduction *r)
 
 enum { NO_ELEMENTS_FAIL = 1 };
 
-static da_status simple(da_array **out, reduction *r, da_op combine, double of_none, unsigned flags)
+static da_status simple(da_array **out, reduction *r, da_expr_op combine, double of_none, unsigned flags)
 {
     const da_reduce_how how = {.nroots = 1, .combine = {combine}, .dtype = {root_dtype(r)}};
     da_array *result = NULL;
@@ -533,7 +533,7 @@ static da_dtype wide(da_dtype dtype)
 }
 
 static da_status sum_or_prod(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                             da_op op)
+                             da_expr_op op)
 {
     reduction r;
     da_status status;
@@ -560,7 +560,7 @@ static da_status check_ordered(const reduction *r)
 }
 
 static da_status extreme(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                         da_op op)
+                         da_expr_op op)
 {
     reduction r;
     da_status status;
@@ -580,7 +580,7 @@ da_status da_max(da_array **out, da_expr e, da_axes axes, unsigned flags)
 }
 
 static da_status any_or_all(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                            da_op op)
+                            da_expr_op op)
 {
     reduction r;
     da_status status;
