@@ -780,8 +780,7 @@ START_TEST(not_taken)
     program_release(p);
     graph_drop(&g);
 
-    for (int inputs = 39; inputs < 41;
-         inputs++) { /* 1024 bytes of parameters: 8 (5 + 3 * 39) + 40 do not exceed them */
+    for (int inputs = 40; inputs < 42; inputs++) { /* one more than 1024 bytes of parameters hold */
         graph_init(&g);
         CK(graph_slot(&g, &t, DA_I32, 0, none));
         for (int k = 1; k < inputs; k++) {
