@@ -49,23 +49,23 @@ static int family(da_dtype dtype)
     }
 }
 
-const char *da_op_name(da_op op)
+const char *da_op_name(da_expr_op op)
 {
     return ops[op].name;
 }
 
-int da_op_arity(da_op op)
+int da_op_arity(da_expr_op op)
 {
     return ops[op].arity;
 }
 
-da_op_support da_op_supports(da_op op, da_dtype dtype)
+da_op_support da_op_supports(da_expr_op op, da_dtype dtype)
 {
     const int f = family(dtype);
     return f < 0 ? DA_OP_NO : (da_op_support)ops[op].support[f];
 }
 
-da_dtype da_op_result_dtype(da_op op, da_dtype dtype)
+da_dtype da_op_result_dtype(da_expr_op op, da_dtype dtype)
 {
     switch (ops[op].result) {
     case DA_RESULT_BOOL: return DA_BOOL;
@@ -124,7 +124,7 @@ const da_expr_level *da_expr_level_get(void)
     return &da_expr_level0;
 }
 
-const da_expr_kernel *da_expr_kernel_of(da_op op, da_dtype dtype)
+const da_expr_kernel *da_expr_kernel_of(da_expr_op op, da_dtype dtype)
 {
     const da_expr_level *level = da_expr_level_get();
     const da_expr_kernel *kernel;
@@ -140,7 +140,7 @@ const da_expr_kernel *da_expr_convert_kernel(da_dtype to, da_dtype from)
     return (*kernel)[0] ? kernel : NULL;
 }
 
-da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_op op, da_dtype dtype)
+da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_expr_op op, da_dtype dtype)
 {
     const da_expr_sqrt_beside_fn *table =
         dtype == DA_F32 || dtype == DA_F64 ? da_expr_level_get()->beside[dtype == DA_F64] : NULL;
@@ -148,7 +148,7 @@ da_expr_sqrt_beside_fn da_expr_sqrt_beside(da_op op, da_dtype dtype)
 }
 
 /* Position in the table of pairs, or -1. */
-static int pair_row(da_op op)
+static int pair_row(da_expr_op op)
 {
     switch (op) {
     case DA_OP_add: return 0;
@@ -159,7 +159,7 @@ static int pair_row(da_op op)
     }
 }
 
-const da_expr_kernel *da_expr_pair_kernel(da_op op1, da_op op2, bool reversed, da_dtype dtype)
+const da_expr_kernel *da_expr_pair_kernel(da_expr_op op1, da_expr_op op2, bool reversed, da_dtype dtype)
 {
     const int row = pair_row(op1);
     int column = pair_row(op2);

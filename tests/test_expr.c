@@ -222,7 +222,32 @@ START_TEST(bits)
 }
 END_TEST
 
-/* Operands of one shape in all orders of memory and tilings, one broadcast, against a loop. */
+/* A product of complex numbers rounds each of its products and sums, wherever it stands. */
+START_TEST(complex_bits)
+{
+    enum { N = 203 };
+    DA_AUTO da_array *a = NULL, *b = NULL, *r = NULL;
+    static double x[N][2], y[N][2], got[N][2];
+
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < 2; k++) {
+            x[i][k] = (i * 37 % 101 + k) * 0.037 + 0.01;
+            y[i][k] = (i * 53 % 103 - 40 * k) * 0.029 + 0.01;
+        }
+    ck_ok(da_from_host(&a, DA_C128, DA_SHAPE(N), x, DA_ROW_MAJOR));
+    ck_ok(da_from_host(&b, DA_C128, DA_SHAPE(N), y, DA_ROW_MAJOR));
+    ck_ok(da_eval(&r, da_multiply(a, b)));
+    ck_ok(da_to_host(r, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < N; i++) {
+        const volatile double p = x[i][0] * y[i][0], q = x[i][1] * y[i][1], s = x[i][0] * y[i][1],
+                              t = x[i][1] * y[i][0];
+        ck_assert_msg(got[i][0] == p - q && got[i][1] == s + t,
+                      "element %d: (%.17g, %.17g) instead of (%.17g, %.17g)", i, got[i][0], got[i][1], p - q,
+                      s + t);
+    }
+}
+END_TEST
+
 /* Square roots that are computed beside another function, or just not: the same bits as alone. */
 static da_expr with_roots(int which, da_array *const *x)
 {
@@ -316,6 +341,7 @@ START_TEST(square_roots)
 }
 END_TEST
 
+/* Operands of one shape in all orders of memory and tilings, one broadcast, against a loop. */
 START_TEST(mixed_views)
 {
     enum { M = 97, N = 61 };
@@ -734,7 +760,8 @@ END_TEST
 
 DA_TEST_MAIN("expressions", DA_CASE("face", face), DA_CASE("values", special_values, nan_and_signs),
              DA_CASE_LOOP("precision", 2 * FUNCTIONS, precision), DA_CASE("pow", precision_of_pow),
-             DA_CASE_LOOP("bits", 2, bits), DA_CASE_LOOP("square roots", 16, square_roots),
+             DA_CASE_LOOP("bits", 2, bits), DA_CASE("complex bits", complex_bits),
+             DA_CASE_LOOP("square roots", 16, square_roots),
              DA_CASE("shapes", mixed_views, sixteen_axes, no_elements, numbers_alone),
              DA_CASE("large", thousands_of_operations, balanced_tree, many_arrays),
              DA_CASE("arena", released_operands, stale_expressions, errors_stick, dtype_errors),

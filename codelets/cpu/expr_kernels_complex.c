@@ -5,12 +5,22 @@
 #include "cpu/expr_loops.h"
 
 /* Products by the schoolbook formula, as NumPy does (C's operator repairs infinities, slowly); quotients by Smith's method, which
- * does not overflow on the way; powers with small integer exponents by squaring, else libm's. */
-#define COMPLEX_FUNCTIONS(name, real)                                                                        \
+ * does not overflow on the way; powers with small integer exponents by squaring, else libm's.
+ * gcc 12 makes fused operations of a * c - b * d beside a * d + b * c even where contraction is off; a sign that it does not see
+ * through keeps it from that. */
+#define COMPLEX_FUNCTIONS(name, real, bits)                                                                  \
+    static inline real minus_##name(real x)                                                                  \
+    {                                                                                                        \
+        bits u;                                                                                              \
+        memcpy(&u, &x, sizeof u);                                                                            \
+        u ^= (bits)1 << (8 * sizeof u - 1);                                                                  \
+        memcpy(&x, &u, sizeof x);                                                                            \
+        return x;                                                                                            \
+    }                                                                                                        \
     static inline real _Complex multiply_##name(real _Complex x, real _Complex y)                            \
     {                                                                                                        \
         const real a = __real__ x, b = __imag__ x, c = __real__ y, d = __imag__ y;                           \
-        return __builtin_complex(a * c - b * d, a * d + b * c);                                              \
+        return __builtin_complex(a * c + minus_##name(b * d), a * d + b * c);                                \
     }                                                                                                        \
     static inline real _Complex divide_##name(real _Complex x, real _Complex y)                              \
     {                                                                                                        \
@@ -66,12 +76,12 @@
 #define R double
 #define U double _Complex
 #define M(name) name
-COMPLEX_FUNCTIONS(c128, double)
+COMPLEX_FUNCTIONS(c128, double, uint64_t)
 #include "expr_type.inc"
 #define DTYPE c64
 #define T float _Complex
 #define R float
 #define U float _Complex
 #define M(name) name##f
-COMPLEX_FUNCTIONS(c64, float)
+COMPLEX_FUNCTIONS(c64, float, uint32_t)
 #include "expr_type.inc"

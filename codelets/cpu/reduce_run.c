@@ -374,7 +374,7 @@ static bool is_empty(int ndim, const int64_t *extent)
     return false;
 }
 
-static da_lanes_fn lanes_of(da_op op, da_dtype dtype)
+static da_lanes_fn lanes_of(da_expr_op op, da_dtype dtype)
 {
     const da_expr_level *level = da_expr_level_get();
     switch (op) {

@@ -58,6 +58,10 @@ struct da_device_ops {
      */
     da_status (*launch)(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                         int nargs, const da_device_arg *args);
+    /* At least `bytes` of the device's memory for the kernels that this call launches, until the last of them is done: a buffer with data
+     * and offset 0, its contents undefined. One call asks once; calls on one queue may be given the same memory, as their kernels run
+     * one after the other. Fails with da_task_fail(). */
+    da_status (*scratch)(const da_call *call, size_t bytes, da_buffer *memory);
     /* Whether the device behind the queues of this kind computes in this dtype (OpenCL: f64, f16 may be missing). */
     bool (*has)(da_dtype dtype);
     /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */

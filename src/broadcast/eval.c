@@ -12,28 +12,8 @@ static const int64_t stream_bytes = 16 * 1024 * 1024;
 
 /* ---- the task ---- */
 
-static double flops(const da_call *call)
-{
-    const program *p = call->buffers[0].data;
-    double n = p->p.ninstr;
-    for (int d = 0; d < call->buffers[1].ndim; d++)
-        n *= (double)call->buffers[1].shape[d];
-    return n;
-}
-
-static da_status run(const da_call *call)
-{
-    const program *p = call->buffers[0].data;
-    const da_buffer *out = &call->buffers[1];
-    da_expr_operand in[DA_EXPR_MAX_INPUTS];
-    for (int k = 0; k < p->ninputs; k++)
-        in[k] = (da_expr_operand){out[1 + k].data, out[1 + k].strides};
-    da_expr_run(&p->p, out->ndim, out->shape, (da_expr_operand){out->data, out->strides}, in);
-    return DA_OK;
-}
-
-/* READ the program, WRITE the output, READ the program's inputs. */
-static const da_codelet codelet_expr = {.name = "expr", .cpu = run, .flops = flops, .flags = DA_CODELET_OWN};
+static const da_codelet codelet_expr = {
+    .name = "expr", .cpu = da_expr_cpu, .flops = da_expr_flops, .flags = DA_CODELET_OWN};
 
 void broadcast_view(da_array *view, const da_array *a, int ndim, const int64_t *shape)
 {

@@ -198,7 +198,7 @@ static int constant(parser *p, const char *at, size_t length)
     if (is(at, length, "true") || is(at, length, "false"))
         return truth_value(p, at[0] == 't');
     for (int op = 0; op < DA_OP_COUNT; op++)
-        if (is(at, length, da_op_name((da_op)op)))
+        if (is(at, length, da_op_name((da_expr_op)op)))
             return expected(p, "\"(\"");
     if (p->status == DA_OK)
         p->status =
@@ -222,7 +222,7 @@ static int variable(parser *p, const char *at, size_t length)
 static int call(parser *p, const char *at, size_t length)
 {
     int args[3] = {0, 0, 0}, n = 0, op = 0;
-    while (op < DA_OP_COUNT && !is(at, length, da_op_name((da_op)op)))
+    while (op < DA_OP_COUNT && !is(at, length, da_op_name((da_expr_op)op)))
         op++;
     if (op == DA_OP_COUNT)
         return fail(p, at, "no function is called", at, length);
@@ -236,15 +236,15 @@ static int call(parser *p, const char *at, size_t length)
     } while (accept(p, ",", ""));
     if (!accept(p, ")", ""))
         return expected(p, "\",\" or \")\"");
-    if (n != da_op_arity((da_op)op)) {
+    if (n != da_op_arity((da_expr_op)op)) {
         if (p->status == DA_OK)
             p->status =
                 err_set(DA_ERROR_FORMAT, "%s: column %zu of \"%.200s\": %s takes %d argument%s, not %d",
-                        function, (size_t)(at - p->text) + 1, p->text, da_op_name((da_op)op),
-                        da_op_arity((da_op)op), da_op_arity((da_op)op) == 1 ? "" : "s", n);
+                        function, (size_t)(at - p->text) + 1, p->text, da_op_name((da_expr_op)op),
+                        da_op_arity((da_expr_op)op), da_op_arity((da_expr_op)op) == 1 ? "" : "s", n);
         return -1;
     }
-    return made(p, arena_apply((da_op)op, args[0], args[1], args[2]));
+    return made(p, arena_apply((da_expr_op)op, args[0], args[1], args[2]));
 }
 
 /* ---- grammar ---- */
@@ -291,7 +291,7 @@ static int power(parser *p)
 static int unary(parser *p)
 {
     int x = -1;
-    da_op op = DA_OP_COUNT; /* none: + */
+    da_expr_op op = DA_OP_COUNT; /* none: + */
     if (accept(p, "-", ""))
         op = DA_OP_negative;
     else if (accept(p, "!", "="))
@@ -309,7 +309,7 @@ static int unary(parser *p)
 static const struct {
     int level;
     const char *token, *not_before;
-    da_op op;
+    da_expr_op op;
     bool bools;
 } operators[] = {
     {0, "||", "", DA_OP_logical_or, false},    {1, "&&", "", DA_OP_logical_and, false},

@@ -243,7 +243,7 @@ da_expr da_x_number(da_scalar value)
     return expression(&mine, arena_number(value));
 }
 
-int arena_apply_bool(da_op op, int x, int y)
+int arena_apply_bool(da_expr_op op, int x, int y)
 {
     const int node = arena_apply(op, x, y, 0);
     if (node >= 0)
@@ -251,7 +251,7 @@ int arena_apply_bool(da_op op, int x, int y)
     return node;
 }
 
-int arena_apply(da_op op, int x, int y, int z)
+int arena_apply(da_expr_op op, int x, int y, int z)
 {
     arena *a = &mine;
     const int node = new_node(a);
@@ -266,7 +266,7 @@ int arena_apply(da_op op, int x, int y, int z)
     return node;
 }
 
-static da_expr build(da_op op, int n, const da_expr *args)
+static da_expr build(da_expr_op op, int n, const da_expr *args)
 {
     static const char *const ordinal[] = {", first argument", ", second argument", ", third argument"};
     arena *a = &mine;
@@ -386,8 +386,8 @@ static da_status transfer(graph *g, arena_node *node, const int *to, int *out)
     default:
         if (node->bools)
             DA_TRY(check_bool(g, to));
-        strcat(function, da_op_name((da_op)node->op));
-        return graph_apply(g, out, (da_op)node->op, to[0], to[1], to[2], function);
+        strcat(function, da_op_name((da_expr_op)node->op));
+        return graph_apply(g, out, (da_expr_op)node->op, to[0], to[1], to[2], function);
     }
 }
 

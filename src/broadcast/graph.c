@@ -192,7 +192,7 @@ static da_status shape_error(const graph *g, int n, const int *args, const char 
 
 /* ---- operations ---- */
 
-static bool is_comparison(da_op op)
+static bool is_comparison(da_expr_op op)
 {
     return op >= DA_OP_equal && op <= DA_OP_greater_equal;
 }
@@ -208,7 +208,7 @@ static bool is_integer_number(const graph_node *node)
 }
 
 /* An operation whose operands have their dtype and whose kernel exists. */
-static da_status append_op(graph *g, int *out, da_op op, int n, const int *args, da_dtype dtype,
+static da_status append_op(graph *g, int *out, da_expr_op op, int n, const int *args, da_dtype dtype,
                            const char *function)
 {
     DA_TRY(append(g, out, NODE_OP));
@@ -226,7 +226,7 @@ static da_status append_op(graph *g, int *out, da_op op, int n, const int *args,
 }
 
 /* The operation on numbers that were converted to `dtype`: a number again, weak. */
-static da_status fold(graph *g, int *out, da_op op, int n, const int *args, da_dtype dtype)
+static da_status fold(graph *g, int *out, da_expr_op op, int n, const int *args, da_dtype dtype)
 {
     da_c128 operands[3] = {{0, 0}}, result = {0, 0};
     da_scalar value = {0, 0, {0}};
@@ -265,11 +265,12 @@ static da_status fold(graph *g, int *out, da_op op, int n, const int *args, da_d
 }
 
 /* Comparison of a signed integer with u64, which no common integer type holds: by the sign first. */
-static da_status compare_mixed(graph *g, int *out, da_op op, int x, int y, const char *function)
+static da_status compare_mixed(graph *g, int *out, da_expr_op op, int x, int y, const char *function)
 {
-    static const da_op swapped[] = {[DA_OP_equal] = DA_OP_equal,  [DA_OP_not_equal] = DA_OP_not_equal,
-                                    [DA_OP_less] = DA_OP_greater, [DA_OP_less_equal] = DA_OP_greater_equal,
-                                    [DA_OP_greater] = DA_OP_less, [DA_OP_greater_equal] = DA_OP_less_equal};
+    static const da_expr_op swapped[] = {
+        [DA_OP_equal] = DA_OP_equal,  [DA_OP_not_equal] = DA_OP_not_equal,
+        [DA_OP_less] = DA_OP_greater, [DA_OP_less_equal] = DA_OP_greater_equal,
+        [DA_OP_greater] = DA_OP_less, [DA_OP_greater_equal] = DA_OP_less_equal};
     const bool negative_wins = op == DA_OP_not_equal || op == DA_OP_less || op == DA_OP_less_equal;
     const da_scalar nought = {1, 0, {0}};
     int zero, wide, sign, plain;
@@ -324,7 +325,7 @@ static da_status check_power(const graph *g, const int *args, da_dtype dtype, co
     return DA_OK;
 }
 
-static da_status unsupported(da_op op, da_dtype dtype, const char *function)
+static da_status unsupported(da_expr_op op, da_dtype dtype, const char *function)
 {
     (void)op;
     if (dtype == DA_F16 || dtype == DA_BF16)
@@ -333,7 +334,7 @@ static da_status unsupported(da_op op, da_dtype dtype, const char *function)
     return err_set(DA_ERROR_DTYPE, "%s: not defined for %s", function, da_dtype_name(dtype));
 }
 
-da_status graph_apply(graph *g, int *out, da_op op, int x, int y, int z, const char *function)
+da_status graph_apply(graph *g, int *out, da_expr_op op, int x, int y, int z, const char *function)
 {
     const int n = da_op_arity(op), first = op == DA_OP_where; /* where's condition has a dtype of its own */
     int args[3] = {x, y, z};

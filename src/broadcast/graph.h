@@ -35,7 +35,7 @@ typedef enum node_kind { NODE_INPUT, NODE_NUMBER, NODE_CONVERT, NODE_OP } node_k
 
 typedef struct graph_node {
     node_kind kind;
-    da_op op;
+    da_expr_op op;
     da_dtype dtype; /* 0 for a number */
     int nargs;
     int args[3];
@@ -66,7 +66,7 @@ da_status graph_input(graph *g, int *out,
 da_status graph_slot(graph *g, int *out, da_dtype dtype, int ndim, const int64_t *shape);
 da_status graph_number(graph *g, int *out, da_scalar value);
 da_status graph_convert(graph *g, int *out, int node, da_dtype dtype, const char *function);
-da_status graph_apply(graph *g, int *out, da_op op, int x, int y, int z, const char *function);
+da_status graph_apply(graph *g, int *out, da_expr_op op, int x, int y, int z, const char *function);
 /* A number becomes an operand of its own dtype. */
 da_status graph_settle(graph *g, int *node, const char *function);
 
@@ -78,8 +78,8 @@ da_status arena_take(graph *g, int *root, da_expr e, const char *function);
 /* For eval_text.c, which names one value several times: nodes of the arena by number, -1 if there was no memory. */
 da_status arena_own(int *node, da_expr e, const char *function); /* from here on the caller's */
 int arena_number(da_scalar value);
-int arena_apply(da_op op, int x, int y, int z);
-int arena_apply_bool(da_op op, int x, int y); /* an error later, unless both are bool */
+int arena_apply(da_expr_op op, int x, int y, int z);
+int arena_apply_bool(da_expr_op op, int x, int y); /* an error later, unless both are bool */
 da_expr arena_expression(int node);
 void arena_discard(int node);
 /* Drop all nodes made since arena_top() was `top`. */
@@ -92,7 +92,7 @@ void arena_cut(int top);
 typedef struct program {
     rt_owner owner;
     da_expr_program p;
-    size_t bytes;
+    da_expr_texts texts;
     int ninputs;
     int inputs
         []; /* the graph's nodes that are the program's inputs, in their order; then instructions, constants */

@@ -239,6 +239,8 @@ static void load(builder *b, int i)
     da_expr_instr *instr = next_instr(b, node);
     instr->a = input;
     instr->out = node->slot;
+    instr->op = DA_EXPR_LOAD;
+    instr->dtype = (unsigned char)node->dtype;
 }
 
 /* Where an operand is: a slot, or ~k for constant k. */
@@ -275,6 +277,18 @@ static const da_expr_fn *kernel_of(const graph *g, const graph_node *node)
     return *da_expr_kernel_of(node->op, g->nodes[node->args[node->nargs - 1]].dtype);
 }
 
+/* The instruction as data: see da_expr_instr. */
+static void describe_instr(da_expr_instr *instr, const graph *g, const graph_node *node)
+{
+    const graph_node *first = node->absorbed >= 0 ? &g->nodes[node->args[node->absorbed]] : node;
+    instr->dtype = (unsigned char)g->nodes[first->args[first->nargs - 1]].dtype;
+    instr->op = node->kind == NODE_CONVERT ? DA_EXPR_CONVERT : (unsigned char)first->op;
+    if (node->kind == NODE_CONVERT)
+        instr->then = (unsigned char)node->dtype;
+    else if (node->absorbed >= 0)
+        instr->then = (unsigned char)(node->op | (node->absorbed == 1 ? DA_EXPR_REVERSED : 0));
+}
+
 static void emit(builder *b, int i, bool root)
 {
     graph *g = b->g;
@@ -304,8 +318,9 @@ static void emit(builder *b, int i, bool root)
     if (before && is_root_of(node, before->dtype) && places[0] != instr[-1].out)
         instr[-1].beside = beside_of(before);
     instr->kernel = node->absorbed >= 0 ? *pair_of(g, node, node->absorbed) : kernel_of(g, node);
+    describe_instr(instr, g, node);
     instr->out = node->slot;
-    instr->nargs = (int16_t)n;
+    instr->nargs = (unsigned char)n;
     instr->a = places[0];
     instr->b = places[1];
     instr->c = places[2];
@@ -324,6 +339,8 @@ static void emit_number(builder *b, int i)
     instr->nargs = 1;
     instr->a = place;
     instr->in_size[0] = instr->out_size;
+    instr->op = DA_EXPR_CONVERT;
+    instr->dtype = instr->then = (unsigned char)node->dtype;
 }
 
 static bool is_root(int i, int nroots, const int *roots)
@@ -360,6 +377,7 @@ static void emit_all(builder *b, int n, const int *order, int nroots, const int 
 
 static void destroy(rt_owner *owner)
 {
+    da_expr_texts_drop(&((program *)owner)->texts);
     mem_free(owner);
 }
 
@@ -384,6 +402,8 @@ static da_status allocate(builder *b, int n, int edges, int nroots)
         return err_memory(bytes, "the program of an expression");
     b->out = (program *)(void *)memory;
     rt_owner_init(&b->out->owner, &program_class);
+    b->out->texts.allocate = mem_alloc;
+    b->out->texts.free = mem_free;
     b->instr = (da_expr_instr *)(void *)(memory + at_instr);
     b->constants = (da_c128 *)(void *)(memory + at_constants);
     b->input_size = (unsigned char *)memory + at_sizes;
@@ -414,6 +434,8 @@ da_status program_build(program **out, graph *g, int nroots, const int *roots)
         p->nroots = nroots;
         p->instr = b.instr;
         p->input_size = b.input_size;
+        p->input_node = b.out->inputs;
+        p->texts = &b.out->texts;
         p->constants = b.constants;
         emit_all(&b, n, scratch, nroots, roots);
         p->ninputs = b.out->ninputs;
@@ -443,6 +465,6 @@ void program_release(program *p)
 
 void program_operand(task_builder *t, program *p)
 {
-    const rt_operand operand = {.mode = DA_MODE_READ, .owner = &p->owner, .ptr = p};
+    const rt_operand operand = {.mode = DA_MODE_READ, .owner = &p->owner, .ptr = &p->p};
     task_operand(t, &operand);
 }

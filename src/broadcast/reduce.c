@@ -32,164 +32,18 @@
 
 enum { MAX_ROOTS = DA_EXPR_MAX_ROOTS };
 
-/* How results are accumulated: by an operation each, or the place of an extreme value. */
-typedef struct reduce_how {
-    int nroots;
-    da_op combine[MAX_ROOTS];
-    da_dtype dtype[MAX_ROOTS];
-    bool arg, max;
-    bool norm; /* the roots are those of a norm: see norm2() */
-} reduce_how;
-
-typedef struct reduce_args {
-    reduce_how how;
-    int ndim;
-    int64_t extent[DA_MAX_NDIM];
-    bool reduced[DA_MAX_NDIM];
-    int64_t base, index[DA_MAX_NDIM]; /* argmin, argmax: see da_expr_arg */
-} reduce_args;
-
-static da_expr_reduction reduction_of(const reduce_how *how)
-{
-    da_expr_reduction r;
-    memcpy(r.op, how->combine, sizeof r.op);
-    memcpy(r.dtype, how->dtype, sizeof r.dtype);
-    return r;
-}
-
-static da_expr_operand operand_of(const da_buffer *b)
-{
-    return (da_expr_operand){b->data, b->strides};
-}
-
-static double reduce_flops(const da_call *call)
-{
-    const program *p = call->buffers[0].data;
-    const reduce_args *args = call->values[0].data;
-    double n = p->p.ninstr + 1;
-    for (int d = 0; d < args->ndim; d++)
-        n *= (double)args->extent[d];
-    return n;
-}
-
-/* The plain sums of squares at out[0] are good as they are: nothing overflowed, and what vanished does not count beside them. */
-static bool plain_squares_do(const reduce_args *args, const da_expr_operand *out)
-{
-    int64_t at[DA_MAX_NDIM] = {0};
-    for (;;) {
-        int64_t offset[MAX_ROOTS] = {0};
-        int d;
-        for (int k = 0; k < MAX_ROOTS; k++)
-            for (d = 0; d < args->ndim; d++)
-                offset[k] += at[d] * out[k].strides[d];
-        const double x = ((const double *)out[0].data)[offset[0]];
-        if (!(x > 0x1p-900 && x < 0x1p1000))
-            return false;
-        ((double *)out[1].data)[offset[1]] = 0;
-        ((double *)out[2].data)[offset[2]] = 0;
-        for (d = args->ndim - 1; d >= 0; d--) {
-            if (args->reduced[d])
-                continue;
-            if (++at[d] < args->extent[d])
-                break;
-            at[d] = 0;
-        }
-        if (d < 0)
-            return true;
-    }
-}
-
-/* READ the program; of a norm READ a second one that only squares; WRITE a part for each root, or value and index; READ the
- * program's inputs. */
-static da_status reduce(const da_call *call)
-{
-    const program *p = call->buffers[0].data;
-    const reduce_args *args = call->values[0].data;
-    const da_buffer *outs = &call->buffers[args->how.norm ? 2 : 1];
-    const int nouts = args->how.arg ? 2 : args->how.nroots;
-    const da_expr_reduction how = reduction_of(&args->how);
-    da_expr_operand out[MAX_ROOTS], in[DA_EXPR_MAX_INPUTS];
-
-    for (int k = 0; k < nouts; k++)
-        out[k] = operand_of(&outs[k]);
-    for (int k = 0; k < p->ninputs; k++)
-        in[k] = operand_of(&outs[nouts + k]);
-    if (args->how.arg) {
-        const da_expr_arg arg = {args->how.dtype[0], args->how.max, args->base, args->index, NULL};
-        da_expr_reduce_arg(&p->p, &arg, args->ndim, args->extent, args->reduced, out[0], out[1], in);
-        return DA_OK;
-    }
-    if (args->how.norm) {
-        const program *squares = call->buffers[1].data;
-        da_expr_operand own[DA_EXPR_MAX_INPUTS]; /* the same inputs in another order */
-        for (int k = 0; k < squares->ninputs; k++)
-            for (int i = 0; i < p->ninputs; i++)
-                if (p->inputs[i] == squares->inputs[k])
-                    own[k] = in[i];
-        da_expr_reduce(&squares->p, &how, args->ndim, args->extent, args->reduced, out, own);
-        if (plain_squares_do(args, out))
-            return DA_OK;
-    }
-    da_expr_reduce(&p->p, &how, args->ndim, args->extent, args->reduced, out, in);
-    return DA_OK;
-}
-
 static const da_codelet codelet_reduce = {.name = "reduce",
-                                          .cpu = reduce,
+                                          .cpu = da_reduce_cpu,
                                           .nvalues = 1,
-                                          .value_sizes = {sizeof(reduce_args)},
-                                          .flops = reduce_flops,
+                                          .value_sizes = {sizeof(da_reduce_args)},
+                                          .flops = da_reduce_flops,
                                           .flags = DA_CODELET_OWN};
 
-static double finish_flops(const da_call *call)
-{
-    double n = 4;
-    for (int d = 0; d < call->buffers[3].ndim; d++)
-        n *= (double)call->buffers[3].shape[d];
-    return n;
-}
-
-/* READ a program that loads each part, READ the final program, WRITE the result, READ_WRITE all parts: axis 0 numbers them. */
-static da_status reduce_finish(const da_call *call)
-{
-    const program *p = call->buffers[0].data, *final = call->buffers[1].data;
-    const da_buffer *result = &call->buffers[2], *parts = &call->buffers[3];
-    const reduce_how *how = call->values[0].data;
-    const int nouts = how->arg ? 2 : how->nroots, ndim = parts->ndim;
-    const bool reduced[DA_MAX_NDIM] = {true};
-    int64_t strides[MAX_ROOTS][DA_MAX_NDIM];
-    da_expr_operand in[MAX_ROOTS], out[MAX_ROOTS], first[MAX_ROOTS];
-
-    for (int k = 0; k < nouts; k++) { /* the parts are combined into the first one */
-        memcpy(strides[k], parts[k].strides, (size_t)ndim * sizeof strides[k][0]);
-        strides[k][0] = 0;
-        out[k] = (da_expr_operand){parts[k].data, strides[k]};
-        first[k] = (da_expr_operand){parts[k].data, parts[k].strides + 1};
-    }
-    /* inputs are numbered as the programs met them; their nodes, as the parts */
-    for (int k = 0; k < p->ninputs; k++)
-        in[k] = operand_of(&parts[p->inputs[k]]);
-    if (how->arg) {
-        const int64_t index[DA_MAX_NDIM] = {0};
-        const da_expr_operand indices = operand_of(&parts[1]);
-        const da_expr_arg arg = {how->dtype[0], how->max, 0, index, &indices};
-        da_expr_reduce_arg(&p->p, &arg, ndim, parts->shape, reduced, out[0], out[1], in);
-        first[0] = first[1];
-    } else {
-        const da_expr_reduction combine = reduction_of(how);
-        da_expr_reduce(&p->p, &combine, ndim, parts->shape, reduced, out, in);
-    }
-    for (int k = 0; k < final->ninputs; k++)
-        in[k] = first[final->inputs[k]];
-    da_expr_run(&final->p, result->ndim, result->shape, operand_of(result), in);
-    return DA_OK;
-}
-
 static const da_codelet codelet_finish = {.name = "reduce_finish",
-                                          .cpu = reduce_finish,
+                                          .cpu = da_reduce_finish_cpu,
                                           .nvalues = 1,
-                                          .value_sizes = {sizeof(reduce_how)},
-                                          .flops = finish_flops,
+                                          .value_sizes = {sizeof(da_reduce_how)},
+                                          .flops = da_reduce_finish_flops,
                                           .flags = DA_CODELET_OWN};
 
 /* ---- a reduction on its way ---- */
@@ -286,7 +140,7 @@ static da_status end(reduction *r, da_array **out, da_array *result, da_status s
     return status;
 }
 
-static da_status apply(reduction *r, int *out, da_op op, int x, int y)
+static da_status apply(reduction *r, int *out, da_expr_op op, int x, int y)
 {
     return graph_apply(&r->g, out, op, x, y, 0, r->function);
 }
@@ -425,13 +279,13 @@ static da_status final_begin(final_step *f, const reduction *r, int nroots, cons
     return status;
 }
 
-static da_status final_apply(final_step *f, const reduction *r, da_op op, int x, int y)
+static da_status final_apply(final_step *f, const reduction *r, da_expr_op op, int x, int y)
 {
     return graph_apply(&f->g, &f->root, op, x, y, 0, r->function);
 }
 
 typedef struct work {
-    reduce_how how;
+    da_reduce_how how;
     int nparts_roots; /* arrays of parts: one a root, or value and index */
     da_array *parts[MAX_ROOTS];
     int64_t piece[DA_MAX_NDIM], npieces[DA_MAX_NDIM], nparts;
@@ -445,7 +299,7 @@ static da_status part_tasks(reduction *r, work *w, const int *roots, const da_ar
     da_array outs[MAX_ROOTS], *views = NULL;
     int64_t at[DA_MAX_NDIM] = {0}, start[DA_MAX_NDIM], count[DA_MAX_NDIM], out_start[DA_MAX_NDIM],
             out_count[DA_MAX_NDIM];
-    reduce_args args;
+    da_reduce_args args;
     da_status status;
 
     DA_TRY(program_build(&p, &r->g, w->how.nroots, roots));
@@ -571,7 +425,8 @@ static da_status finish_tasks(reduction *r, work *w, final_step *f, const da_arr
 }
 
 /* Tasks that reduce the roots and compute the result from that; `out` is a new array. */
-static da_status perform(reduction *r, const reduce_how *how, const int *roots, final_step *f, da_array **out)
+static da_status perform(reduction *r, const da_reduce_how *how, const int *roots, final_step *f,
+                         da_array **out)
 {
     const da_dtype dtype = how->arg ? DA_I64 : f->g.nodes[f->root].dtype;
     const bool plain = !how->arg && f->root == 0;
@@ -650,9 +505,9 @@ static bool lacks_elements(const reduction *r)
 
 enum { NO_ELEMENTS_FAIL = 1 };
 
-static da_status simple(da_array **out, reduction *r, da_op combine, double of_none, unsigned flags)
+static da_status simple(da_array **out, reduction *r, da_expr_op combine, double of_none, unsigned flags)
 {
-    const reduce_how how = {.nroots = 1, .combine = {combine}, .dtype = {root_dtype(r)}};
+    const da_reduce_how how = {.nroots = 1, .combine = {combine}, .dtype = {root_dtype(r)}};
     da_array *result = NULL;
     final_step f;
     da_status status;
@@ -678,7 +533,7 @@ static da_dtype wide(da_dtype dtype)
 }
 
 static da_status sum_or_prod(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                             da_op op)
+                             da_expr_op op)
 {
     reduction r;
     da_status status;
@@ -705,7 +560,7 @@ static da_status check_ordered(const reduction *r)
 }
 
 static da_status extreme(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                         da_op op)
+                         da_expr_op op)
 {
     reduction r;
     da_status status;
@@ -725,7 +580,7 @@ da_status da_max(da_array **out, da_expr e, da_axes axes, unsigned flags)
 }
 
 static da_status any_or_all(da_array **out, da_expr e, da_axes axes, unsigned flags, const char *function,
-                            da_op op)
+                            da_expr_op op)
 {
     reduction r;
     da_status status;
@@ -749,7 +604,7 @@ da_status da_all(da_array **out, da_expr e, da_axes axes, unsigned flags)
 /* Roots: node; combined by +; then divided by `divisor`, and the square root taken if `root`. */
 static da_status divided_sum(reduction *r, int node, double divisor, bool root, da_array **out)
 {
-    const reduce_how how = {.nroots = 1, .combine = {DA_OP_add}, .dtype = {r->g.nodes[node].dtype}};
+    const da_reduce_how how = {.nroots = 1, .combine = {DA_OP_add}, .dtype = {r->g.nodes[node].dtype}};
     final_step f;
     int n;
     da_status status;
@@ -907,7 +762,7 @@ static da_status safe_norm(final_step *f, const reduction *r)
 static da_status norm2(reduction *r, da_array **out)
 {
     const da_dtype dtype = dtype_real(root_dtype(r));
-    reduce_how how = {
+    da_reduce_how how = {
         .nroots = 1, .combine = {DA_OP_add, DA_OP_add, DA_OP_add}, .dtype = {DA_F64, DA_F64, DA_F64}};
     int x = r->root, roots[MAX_ROOTS + 1];
     final_step f;
@@ -939,7 +794,7 @@ static da_status norm2(reduction *r, da_array **out)
 /* (sum of |x|^ord)^(1/ord) for any other ord. */
 static da_status norm_power(reduction *r, double ord, da_array **out)
 {
-    reduce_how how = {.nroots = 1, .combine = {DA_OP_add}};
+    da_reduce_how how = {.nroots = 1, .combine = {DA_OP_add}};
     int x, n;
     final_step f;
     da_status status;
@@ -1002,7 +857,7 @@ static da_status place(da_array **out, da_expr e, da_axes axes, unsigned flags, 
                        bool max)
 {
     reduction r;
-    reduce_how how = {.nroots = 1, .arg = true, .max = max};
+    da_reduce_how how = {.nroots = 1, .arg = true, .max = max};
     da_array *result = NULL;
     final_step f;
     da_status status;
