@@ -158,6 +158,14 @@ bool opencl_has_f64(cl_device_id device)
            config;
 }
 
+bool opencl_rounds_f32(cl_device_id device)
+{
+    cl_device_fp_config config = 0;
+
+    return clGetDeviceInfo(device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL) == CL_SUCCESS &&
+           (config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);
+}
+
 static bool lacks_f64(cl_device_id device, void *ctx)
 {
     (void)ctx;
@@ -188,6 +196,7 @@ const da_device_ops opencl_ops = {
     .count = count,
     .kernels = opencl_blas_kernels,
     .launch = opencl_launch,
+    .scratch = opencl_scratch,
     .has = has,
     .compile = opencl_compile,
 };

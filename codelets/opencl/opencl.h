@@ -20,8 +20,12 @@ da_status opencl_launch(const da_call *call, const char *entry, const char *sour
                         int nargs, const da_device_arg *args);
 da_status opencl_compile(const char *source, char *log, size_t log_size);
 
-/* Whether a device computes in doubles. */
+/* scratch.c */
+da_status opencl_scratch(const da_call *call, size_t bytes, da_buffer *memory);
+
+/* Whether a device computes in doubles; whether it can round quotients and square roots of f32 correctly. */
 bool opencl_has_f64(cl_device_id device);
+bool opencl_rounds_f32(cl_device_id device);
 
 /* The first device there is, of any type, or null. */
 cl_device_id opencl_any_device(void);

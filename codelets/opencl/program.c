@@ -67,6 +67,9 @@ static da_device_key hash_info(da_device_key key, cl_device_id device, cl_device
 
 static const char *options_for(cl_device_id device)
 {
+#define ROUNDED "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt"
+    if (opencl_rounds_f32(device))
+        return opencl_has_f64(device) ? ROUNDED : ROUNDED " -DDA_NO_F64";
     return opencl_has_f64(device) ? "-cl-std=CL1.2" : "-cl-std=CL1.2 -DDA_NO_F64";
 }
 
