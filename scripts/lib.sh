@@ -38,6 +38,16 @@ find_python() {
     return 1
 }
 
+# The CUDA toolkit's directory: CUDA_DIR's, that of nvcc, or the usual one. Debian's own nvcc is in /usr.
+find_cuda() {
+    local nvcc candidate
+    nvcc=$(command -v nvcc) && nvcc=$(readlink -f "$nvcc")
+    for candidate in "${CUDA_DIR:-}" "${nvcc:+$(dirname "$(dirname "${nvcc:-/}")")}" /usr/local/cuda /usr; do
+        [ -n "$candidate" ] && [ -f "$candidate/include/cuda_runtime.h" ] && { echo "$candidate"; return 0; }
+    done
+    return 1
+}
+
 compiles() { # language flags...: the program on standard input
     local language=$1
     shift
