@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a thread has on a stream, and failures in words. */
+#include "module.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key; /* gives a thread's lanes back when it ends */
+static _Thread_local cuda_lane *lanes;
+
+/* Frees without caring for errors: the runtime may have shut the device down. */
+static void free_lanes(void *first)
+{
+    for (cuda_lane *lane = first, *next; lane; lane = next) {
+        next = lane->next;
+        if (cudaSetDevice(lane->device) == cudaSuccess) {
+            if (lane->solver)
+                (void)cusolverDnDestroy(lane->solver);
+            if (lane->blas)
+                (void)cublasDestroy(lane->blas);
+            (void)cudaFree(lane->scratch);
+        }
+        free(lane);
+    }
+}
+
+static void make_key(void)
+{
+    (void)pthread_key_create(&key, free_lanes);
+}
+
+da_status cuda_lane_of(cuda_lane **lane, const da_call *call)
+{
+    const cudaStream_t stream = call->queue;
+    int device;
+
+    CUDA_TRY(call, cudaGetDevice, &device);
+    for (cuda_lane *l = lanes; l; l = l->next)
+        if (l->device == device && l->stream == stream) {
+            *lane = l;
+            return DA_OK;
+        }
+    cuda_lane *const l = calloc(1, sizeof *l);
+    if (!l)
+        return da_task_fail(call, "no memory for what a thread has on a device");
+    l->device = device;
+    l->stream = stream;
+    cublasStatus_t status = cublasCreate(&l->blas);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = cublasSetStream(l->blas, stream);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        if (l->blas)
+            (void)cublasDestroy(l->blas);
+        free(l);
+        return cuda_fail_blas(call, "cublasCreate", status);
+    }
+    pthread_once(&once, make_key);
+    l->next = lanes;
+    lanes = l;
+    (void)pthread_setspecific(key, lanes);
+    *lane = l;
+    return DA_OK;
+}
+
+da_status cuda_solver(cuda_lane *lane, const da_call *call)
+{
+    if (lane->solver)
+        return DA_OK;
+    SOLVER_TRY(call, "cusolverDnCreate", cusolverDnCreate, &lane->solver);
+    SOLVER_TRY(call, "cusolverDnSetStream", cusolverDnSetStream, lane->solver, lane->stream);
+    return DA_OK;
+}
+
+da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size_t bytes)
+{
+    const size_t granule = (size_t)1 << 20;
+
+    if (bytes > lane->scratch_bytes) {
+        char *const old = lane->scratch;
+
+        bytes = (bytes + granule - 1) / granule * granule;
+        lane->scratch = NULL;
+        lane->scratch_bytes = 0;
+        if (old)
+            CUDA_TRY(call, cudaFreeAsync, old, lane->stream);
+        CUDA_TRY(call, cudaMallocAsync, (void **)&lane->scratch, bytes, lane->stream);
+        lane->scratch_bytes = bytes;
+    }
+    *memory = lane->scratch;
+    return DA_OK;
+}
+
+/* ---- failures ---- */
+
+da_status cuda_fail(const da_call *call, const char *what, cudaError_t error)
+{
+    (void)cudaGetLastError(); /* so that the runtime does not find it at its next call */
+    return da_task_fail(call, "%s: %s", what, cudaGetErrorString(error));
+}
+
+da_status cuda_fail_blas(const da_call *call, const char *what, cublasStatus_t status)
+{
+    (void)cudaGetLastError();
+    return da_task_fail(call, "%s: %s", what, cublasGetStatusString(status));
+}
+
+da_status cuda_fail_solver(const da_call *call, const char *what, cusolverStatus_t status)
+{
+    (void)cudaGetLastError();
+    return da_task_fail(call, "%s: cuSOLVER's status %d", what, (int)status);
+}

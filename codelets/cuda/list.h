@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kernels of this module: K(name, kinds of its buffers as in kernel_list.inc), a body in one of the *.inc each. */
+#ifndef DA_CODELETS_CUDA_LIST_H
+#define DA_CODELETS_CUDA_LIST_H
+
+#include <darray/task.h>
+
+/* clang-format off */
+#define CUDA_KERNELS(K)              \
+    K(gemm,              R, R, RW)   \
+    K(syrk,              R, RW)      \
+    K(trsm,              R, RW)      \
+    K(trsm_checked,      R, RW)      \
+    K(potrf,             RW)         \
+    K(cholesky_diagonal, RW, W)      \
+    K(cholesky_update,   R, R, RW)   \
+    K(geqrt,             RW, W)      \
+    K(gemqrt,            R, R, RW)   \
+    K(tpmqrt,            R, R, RW, RW) \
+    K(getrf,             RW, WP)     \
+    K(lu_update,         R, RP, RW)
+/* clang-format on */
+
+/* cuda_NAME_takes: whether the sizes fit, for one matrix of the batch; cuda_NAME_DTYPE: what runs */
+#define CUDA_DECLARE_(name, ...)                                                                             \
+    da_status cuda_##name##_f32(const da_call *call);                                                        \
+    da_status cuda_##name##_f64(const da_call *call);                                                        \
+    da_status cuda_##name##_c64(const da_call *call);                                                        \
+    da_status cuda_##name##_c128(const da_call *call);
+CUDA_KERNELS(CUDA_DECLARE_)
+
+/* gemm on every matrix of a batch, whose axes are those before the last two. */
+da_status cuda_gemm_batch_f32(const da_call *call);
+da_status cuda_gemm_batch_f64(const da_call *call);
+da_status cuda_gemm_batch_c64(const da_call *call);
+da_status cuda_gemm_batch_c128(const da_call *call);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the module offers: which calls its kernels take, and the functions that run them. */
+#include "module.h"
+#include "list.h"
+
+#include "device/launch.h"
+#include "kernels.h"
+
+#include <limits.h>
+
+/* What a buffer is, in list.h: written or not, and the number of axes that the kernel works on. */
+enum { R = 2, W = 2 + 4, RW = 2 + 4, RP = 1, WP = 1 + 4, KIND_AXES = 3, KIND_WRITTEN = 4, MOST_BUFFERS = 4 };
+
+/* ---- sizes ---- */
+
+typedef struct extents {
+    int64_t m, n;
+} extents;
+
+/* Rows and columns of buffer `index`; a vector is a column. */
+static extents extents_of(const da_call *call, int index)
+{
+    const da_buffer *const b = &call->buffers[index];
+    const int lead = b->ndim > 2 ? b->ndim - 2 : 0;
+
+    return (extents){b->ndim > 0 ? b->shape[lead] : 1, b->ndim > 1 ? b->shape[lead + 1] : 1};
+}
+
+static bool are(extents e, int64_t m, int64_t n)
+{
+    return e.m == m && e.n == n;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool gemm_fits(const da_call *call)
+{
+    const da_gemm_args *args = call->values[0].data;
+    const extents a = extents_of(call, 0), b = extents_of(call, 1), c = extents_of(call, 2);
+    const int64_t k = args->transa ? a.m : a.n;
+
+    return k > 0 && are(a, args->transa ? k : c.m, args->transa ? c.m : k) &&
+           are(b, args->transb ? c.n : k, args->transb ? k : c.n);
+}
+
+static bool syrk_fits(const da_call *call)
+{
+    const da_syrk_args *args = call->values[0].data;
+    const extents a = extents_of(call, 0), c = extents_of(call, 1);
+    const int64_t k = args->trans ? a.m : a.n;
+
+    return k > 0 && are(a, args->trans ? k : c.m, args->trans ? c.m : k) && c.m == c.n;
+}
+
+static bool triangle_fits(const da_call *call, unsigned flags)
+{
+    const extents b = extents_of(call, 1);
+    const int64_t n = flags & DA_RIGHT ? b.n : b.m;
+
+    return are(extents_of(call, 0), n, n);
+}
+
+static bool trsm_fits(const da_call *call)
+{
+    return triangle_fits(call, ((const da_trsm_args *)call->values[0].data)->flags);
+}
+
+static bool trsm_checked_fits(const da_call *call)
+{
+    return triangle_fits(call, ((const da_trsm_checked_args *)call->values[0].data)->trsm.flags);
+}
+
+static bool potrf_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m == a.n;
+}
+
+static bool cholesky_diagonal_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m == a.n && are(extents_of(call, 1), a.m, a.n);
+}
+
+static bool cholesky_update_fits(const da_call *call)
+{
+    const da_cholesky_update_args *args = call->values[0].data;
+    const extents b = extents_of(call, 1), c = extents_of(call, 2);
+
+    return b.n > 0 && are(extents_of(call, 0), c.m, b.n) && b.m == c.n && (!args->diagonal || c.m >= c.n);
+}
+
+static bool geqrt_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return extents_of(call, 1).n == least(a.m, a.n);
+}
+
+static bool gemqrt_fits(const da_call *call)
+{
+    const da_unmqr_args *args = call->values[0].data;
+    const extents v = extents_of(call, 0), c = extents_of(call, 2);
+
+    return extents_of(call, 1).n >= least(v.m, v.n) && (args->flags & DA_RIGHT ? c.n : c.m) == v.m;
+}
+
+static bool tpmqrt_fits(const da_call *call)
+{
+    const da_unmqr_args *args = call->values[0].data;
+    const extents v = extents_of(call, 0), a = extents_of(call, 2), b = extents_of(call, 3);
+
+    return extents_of(call, 1).n >= v.n && v.m <= v.n &&
+           (args->flags & DA_RIGHT ? are(a, b.m, v.n) && b.n == v.m : are(a, v.n, b.n) && b.m == v.m);
+}
+
+static int64_t pivots_of(const da_call *call, int index)
+{
+    return call->buffers[index].shape[call->buffers[index].ndim - 1];
+}
+
+static bool getrf_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return pivots_of(call, 1) == least(a.m, a.n);
+}
+
+static bool lu_update_fits(const da_call *call)
+{
+    const extents panel = extents_of(call, 0), c = extents_of(call, 2);
+
+    return panel.m >= panel.n && c.m == panel.m && da_device_exchange_takes(call, 1, 2);
+}
+
+/* ---- running ---- */
+
+static da_status each(const da_call *call, const unsigned char *kinds, const da_kernel run[4])
+{
+    unsigned char axes[MOST_BUFFERS];
+    const da_dtype dtype = call->buffers[0].dtype;
+
+    for (int i = 0; i < call->nbuffers; i++)
+        axes[i] = kinds[i] & KIND_AXES;
+    return cuda_each(call, axes, run[dtype == DA_F32 ? 0 : dtype == DA_F64 ? 1 : dtype == DA_C64 ? 2 : 3]);
+}
+
+static bool takes(const da_call *call, int n, const unsigned char *kinds)
+{
+    unsigned char axes[MOST_BUFFERS], written[MOST_BUFFERS];
+
+    for (int i = 0; i < n; i++) {
+        axes[i] = kinds[i] & KIND_AXES;
+        written[i] = kinds[i] & KIND_WRITTEN;
+    }
+    return cuda_takes(call, n, axes, written);
+}
+
+#define KERNEL_(name, ...)                                                                                   \
+    static const unsigned char kinds_##name[] = {__VA_ARGS__};                                               \
+    static const da_kernel run_##name[4] = {cuda_##name##_f32, cuda_##name##_f64, cuda_##name##_c64,         \
+                                            cuda_##name##_c128};                                             \
+    static bool name##_takes(const da_device_ops *ops, const da_call *call)                                  \
+    {                                                                                                        \
+        (void)ops;                                                                                           \
+        return takes(call, sizeof kinds_##name, kinds_##name) && name##_fits(call);                          \
+    }                                                                                                        \
+    static da_status name##_each(const da_call *call)                                                        \
+    {                                                                                                        \
+        return each(call, kinds_##name, run_##name);                                                         \
+    }
+CUDA_KERNELS(KERNEL_)
+
+#define RUN_(name)                                                                                           \
+    static da_status name##_run(const da_device_ops *ops, const da_call *call)                               \
+    {                                                                                                        \
+        (void)ops;                                                                                           \
+        return name##_each(call);                                                                            \
+    }
+RUN_(syrk)
+RUN_(trsm)
+RUN_(trsm_checked)
+RUN_(potrf)
+RUN_(cholesky_diagonal)
+RUN_(cholesky_update)
+RUN_(geqrt)
+RUN_(gemqrt)
+RUN_(tpmqrt)
+RUN_(getrf)
+
+/* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */
+static da_status gemm_run(const da_device_ops *ops, const da_call *call)
+{
+    static const unsigned char inner[] = {3, 3, 3};
+    static const da_kernel batched[4] = {cuda_gemm_batch_f32, cuda_gemm_batch_f64, cuda_gemm_batch_c64,
+                                         cuda_gemm_batch_c128};
+    bool one_call = call->buffers[2].ndim > 2;
+
+    (void)ops;
+    for (int i = 0; i < 3; i++) {
+        const da_buffer *const b = &call->buffers[i];
+
+        one_call =
+            one_call && (b->ndim < 3 || (b->strides[b->ndim - 3] >= 0 && b->shape[b->ndim - 3] <= INT_MAX));
+    }
+    return one_call ? each(call, inner, batched) : gemm_each(call);
+}
+
+static da_status lu_update_run(const da_device_ops *ops, const da_call *call)
+{
+    DA_TRY(da_device_exchange(ops, call, 1, 2));
+    return lu_update_each(call);
+}
+
+static int count(void)
+{
+    int n = 0;
+
+    if (cudaGetDeviceCount(&n) == cudaSuccess)
+        return n;
+    (void)cudaGetLastError();
+    return 0;
+}
+
+static bool has(da_dtype dtype)
+{
+    (void)dtype; /* they have them all */
+    return true;
+}
+
+DA_API const da_device_ops *da_device_module(void);
+
+const da_device_ops *da_device_module(void)
+{
+#define ENTRY_(name, ...) {"da_" #name, name##_takes, name##_run},
+    static const da_device_kernel kernels[] = {CUDA_KERNELS(ENTRY_){NULL, NULL, NULL}};
+    static const da_device_ops ops = {
+        .version = DA_DEVICE_VERSION,
+        .kind = DA_DEVICE_CUDA,
+        .count = count,
+        .kernels = kernels,
+        .launch = cuda_launch,
+        .has = has,
+        .compile = cuda_compile,
+    };
+
+    return &ops;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the CUDA module: what a thread has on a device, operands, and launching.
+ *
+ * A thread that runs kernels has for each stream it is given (StarPU's workers: one) handles of cuBLAS and cuSOLVER bound to it
+ * and scratch memory. Whatever uses the scratch is enqueued on that one stream, so what the next kernel writes there comes after
+ * what the last one reads. Nothing here waits for the device.
+ */
+#ifndef DA_CODELETS_CUDA_H
+#define DA_CODELETS_CUDA_H
+
+#include "device/device.h"
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <cusolverDn.h>
+#include <stddef.h>
+
+/* ---- a thread's things on a stream ---- */
+
+typedef struct cuda_lane {
+    struct cuda_lane *next;
+    int device;
+    cudaStream_t stream;
+    cublasHandle_t blas;
+    cusolverDnHandle_t solver; /* null until wanted */
+    char *scratch;
+    size_t scratch_bytes;
+} cuda_lane;
+
+/* The lane of the call's queue on the thread's current device. */
+da_status cuda_lane_of(cuda_lane **lane, const da_call *call);
+
+/* Makes sure of lane->solver. */
+da_status cuda_solver(cuda_lane *lane, const da_call *call);
+
+/* At least `bytes` of device memory for what this call enqueues; lost at the next request. A piece is carved off by cuda_carve(). */
+da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size_t bytes);
+
+/* Rounds up to what pieces of scratch are aligned to. */
+static inline size_t cuda_aligned(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+/* The next `bytes` of scratch. */
+static inline void *cuda_carve(char **memory, size_t bytes)
+{
+    void *const p = *memory;
+
+    *memory += cuda_aligned(bytes);
+    return p;
+}
+
+/* ---- failures ---- */
+
+da_status cuda_fail(const da_call *call, const char *what, cudaError_t error);
+da_status cuda_fail_blas(const da_call *call, const char *what, cublasStatus_t status);
+da_status cuda_fail_solver(const da_call *call, const char *what, cusolverStatus_t status);
+
+#define CUDA_TRY(call, f, ...)                                                                               \
+    do {                                                                                                     \
+        const cudaError_t e_ = f(__VA_ARGS__);                                                               \
+        if (e_ != cudaSuccess)                                                                               \
+            return cuda_fail(call, #f, e_);                                                                  \
+    } while (0)
+/* `name` is cuBLAS's or cuSOLVER's function as it is to be named, f what is called */
+#define BLAS_TRY(call, name, f, ...)                                                                         \
+    do {                                                                                                     \
+        const cublasStatus_t e_ = f(__VA_ARGS__);                                                            \
+        if (e_ != CUBLAS_STATUS_SUCCESS)                                                                     \
+            return cuda_fail_blas(call, name, e_);                                                           \
+    } while (0)
+#define SOLVER_TRY(call, name, f, ...)                                                                       \
+    do {                                                                                                     \
+        const cusolverStatus_t e_ = f(__VA_ARGS__);                                                          \
+        if (e_ != CUSOLVER_STATUS_SUCCESS)                                                                   \
+            return cuda_fail_solver(call, name, e_);                                                         \
+    } while (0)
+
+/* ---- operands ---- */
+
+/* A column-major matrix in device memory. */
+typedef struct cuda_matrix {
+    void *data;
+    int m, n, ld;
+} cuda_matrix;
+
+/* Buffer `index`, whose strides cuda_takes() has looked at, as a matrix; a vector is one column. */
+cuda_matrix cuda_matrix_of(const da_call *call, int index);
+
+/*
+ * Whether buffers 0 .. n-1 are what a kernel here can use: axes[i] is 2 for a matrix (column-major, of the common dtype f32, f64, c64 or
+ * c128) and 1 for pivots; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
+ */
+bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written);
+
+/* Runs a kernel on each matrix of a batch; axes as above. */
+da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel run);
+
+/* ---- launching ---- */
+
+/* da_device_ops's launch and compile; has. */
+da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
+                      int nargs, const da_device_arg *args);
+da_status cuda_compile(const char *source, char *log, size_t log_size);
+
+/* A device address as a kernel's BUFFER. */
+#define CUDA_ADDRESS(p) ((da_device_arg){.buffer = &(da_buffer){.data = (void *)(uintptr_t)(p)}})
+#define CUDA_VALUE(v) ((da_device_arg){.value = &(v), .size = sizeof(v)})
+
+/* ---- our own kernels: small.c ---- */
+
+/* Merges a fault into *call->info, on the device: where `found`, a cuSOLVER devInfo or null, is > 0, or where the test fails for a
+ * diagonal element of a, the lowest index (from 1) + offset. */
+typedef enum cuda_diagonal_test {
+    CUDA_NOT_ZERO,
+    CUDA_POSITIVE /* the real part */
+} cuda_diagonal_test;
+da_status cuda_check_diagonal(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found,
+                              int64_t offset, cuda_diagonal_test test);
+
+/* dst = src, of which only rows from the diagonal on count: with lower (row >= column, the diagonal itself is 1) or without
+ * (row <= column); the rest becomes 0. */
+da_status cuda_copy_triangle(const da_call *call, da_dtype dtype, const cuda_matrix *dst,
+                             const cuda_matrix *src, bool lower_unit);
+
+/* t, k x k, becomes the upper triangular factor of I - v t v^H, from gram = v^H v and the k reflectors' tau; 0 below. */
+da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_matrix *t, const void *gram,
+                                const void *tau);
+
+/* pivots[i * step] = offset + rows[i] - 1 */
+da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
+                      int n);
+
+#endif

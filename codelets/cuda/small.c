@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The small kernels between the calls of cuBLAS and cuSOLVER, in the dialect of codelets/device/dialect.h. */
+#include "module.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LANES = 256, SOURCE = 4000 };
+
+/* What the texts are written with: T, its parts REAL, and arithmetic that looks the same for real and complex numbers. */
+static const char real_text[] = "#define RE(x) (x)\n"
+                                "#define IS_ZERO(x) ((x) == 0)\n"
+                                "#define NUMBER(x) ((T)(x))\n"
+                                "#define PRODUCT(x, y) ((x) * (y))\n"
+                                "#define SUM(x, y) ((x) + (y))\n";
+static const char complex_text[] =
+    "#define RE(x) ((x).re)\n"
+    "#define IS_ZERO(x) ((x).re == 0 && (x).im == 0)\n"
+    "FUNCTION T NUMBER(REAL x) { T z; z.re = x; z.im = 0; return z; }\n"
+    "FUNCTION T PRODUCT(T x, T y)\n"
+    "{ T z; z.re = x.re * y.re - x.im * y.im; z.im = x.re * y.im + x.im * y.re; return z; }\n"
+    "FUNCTION T SUM(T x, T y) { T z; z.re = x.re + y.re; z.im = x.im + y.im; return z; }\n";
+
+/* One work-group. `found` is read if use_found is not 0. */
+static const char check_text[] =
+    "KERNEL(check_diagonal)(BUFFER(i64, info), BUFFER(const T, a), BUFFER(const i32, found), VALUE(i64, n),\n"
+    "                       VALUE(i64, ld), VALUE(i64, offset), VALUE(i64, use_found), VALUE(i64, "
+    "positive))\n"
+    "{\n"
+    "    LOCAL i64 least[256];\n"
+    "    GLOBAL const T *x = DATA(const T, a);\n"
+    "    i64 mine = n + 1;\n"
+    "    if (LANE == 0 && use_found && *DATA(const i32, found) > 0)\n"
+    "        mine = *DATA(const i32, found);\n"
+    "    for (i64 i = LANE; i < n && i + 1 < mine; i += LANES) {\n"
+    "        const T d = x[i + i * ld];\n"
+    "        if (positive ? !(RE(d) > 0) : IS_ZERO(d))\n"
+    "            mine = i + 1;\n"
+    "    }\n"
+    "    least[LANE] = mine;\n"
+    "    BARRIER();\n"
+    "    if (LANE == 0) {\n"
+    "        GLOBAL i64 *fault = DATA(i64, info);\n"
+    "        for (int k = 1; k < LANES; k++)\n"
+    "            mine = least[k] < mine ? least[k] : mine;\n"
+    "        if (mine <= n && (*fault == 0 || offset + mine < *fault))\n"
+    "            *fault = offset + mine;\n"
+    "    }\n"
+    "}\n";
+
+static const char triangle_text[] =
+    "KERNEL(copy_triangle)(BUFFER(T, to), BUFFER(const T, from), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
+    "to_ld),\n"
+    "                      VALUE(i64, from_ld), VALUE(i64, lower_unit))\n"
+    "{\n"
+    "    const i64 at = GROUP * LANES + LANE, j = at / m, i = at - j * m;\n"
+    "    if (at < m * n) {\n"
+    "        const int inside = lower_unit ? i > j : i <= j;\n"
+    "        DATA(T, to)[i + j * to_ld] = inside ? DATA(const T, from)[i + j * from_ld]\n"
+    "                                            : NUMBER((REAL)(lower_unit && i == j));\n"
+    "    }\n"
+    "}\n";
+
+/* Column i of t, above the diagonal, is -tau_i t(0:i, 0:i) gram(0:i, i): one work-group, a row a work-item at a time. */
+static const char factor_text[] =
+    "KERNEL(reflector_factor)(BUFFER(T, t), BUFFER(const T, gram), BUFFER(const T, tau), VALUE(i64, k), "
+    "VALUE(i64, ld))\n"
+    "{\n"
+    "    GLOBAL T *y = DATA(T, t);\n"
+    "    GLOBAL const T *g = DATA(const T, gram);\n"
+    "    for (i64 i = 0; i < k; i++) {\n"
+    "        const T factor = DATA(const T, tau)[i];\n"
+    "        for (i64 r = LANE; r < k; r += LANES) {\n"
+    "            T sum = NUMBER((REAL)0);\n"
+    "            for (i64 c = r; c < i; c++)\n"
+    "                sum = SUM(sum, PRODUCT(y[r + c * ld], g[c + i * k]));\n"
+    "            y[r + i * ld] = r == i ? factor : r < i ? PRODUCT(PRODUCT(NUMBER((REAL)-1), factor), sum)\n"
+    "                                                    : NUMBER((REAL)0);\n"
+    "        }\n"
+    "        BARRIER();\n"
+    "    }\n"
+    "}\n";
+
+static const char pivots_text[] = "KERNEL(pivots)(BUFFER(i64, to), BUFFER(const i32, rows), VALUE(i64, "
+                                  "step), VALUE(i64, offset), VALUE(i64, n))\n"
+                                  "{\n"
+                                  "    const i64 i = GROUP * LANES + LANE;\n"
+                                  "    if (i < n)\n"
+                                  "        DATA(i64, to)[i * step] = offset + DATA(const i32, rows)[i] - 1;\n"
+                                  "}\n";
+
+static da_status launch(const da_call *call, da_dtype dtype, const char *entry, const char *text,
+                        int64_t groups, int nargs, const da_device_arg *args)
+{
+    const bool wide = dtype == DA_F64 || dtype == DA_C128, complex = dtype == DA_C64 || dtype == DA_C128;
+    char source[SOURCE];
+
+    snprintf(source, sizeof source, "#define T %s\n#define REAL %s\n%s%s", da_dtype_name(dtype),
+             wide ? "f64" : "f32", complex ? complex_text : real_text, text);
+    return cuda_launch(call, entry, source, groups, LANES, nargs, args);
+}
+
+da_status cuda_check_diagonal(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found,
+                              int64_t offset, cuda_diagonal_test test)
+{
+    const int64_t n = a->m < a->n ? a->m : a->n, ld = a->ld, use_found = found != NULL,
+                  positive = test == CUDA_POSITIVE;
+
+    return launch(call, dtype, "check_diagonal", check_text, n > 0, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(a->data),
+                                          CUDA_ADDRESS(found), CUDA_VALUE(n), CUDA_VALUE(ld),
+                                          CUDA_VALUE(offset), CUDA_VALUE(use_found), CUDA_VALUE(positive)});
+}
+
+da_status cuda_copy_triangle(const da_call *call, da_dtype dtype, const cuda_matrix *dst,
+                             const cuda_matrix *src, bool lower_unit)
+{
+    const int64_t m = dst->m, n = dst->n, dst_ld = dst->ld, src_ld = src->ld, lower = lower_unit;
+
+    return launch(call, dtype, "copy_triangle", triangle_text, (m * n + LANES - 1) / LANES, 7,
+                  (const da_device_arg[]){CUDA_ADDRESS(dst->data), CUDA_ADDRESS(src->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(dst_ld), CUDA_VALUE(src_ld),
+                                          CUDA_VALUE(lower)});
+}
+
+da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_matrix *t, const void *gram,
+                                const void *tau)
+{
+    const int64_t k = t->n, ld = t->ld;
+
+    return launch(call, dtype, "reflector_factor", factor_text, k > 0, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(t->data), CUDA_ADDRESS(gram), CUDA_ADDRESS(tau),
+                                          CUDA_VALUE(k), CUDA_VALUE(ld)});
+}
+
+da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
+                      int n)
+{
+    const int64_t count = n;
+
+    return launch(call, DA_F64, "pivots", pivots_text, (count + LANES - 1) / LANES, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(pivots), CUDA_ADDRESS(rows), CUDA_VALUE(step),
+                                          CUDA_VALUE(offset), CUDA_VALUE(count)});
+}
