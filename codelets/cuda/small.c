@@ -89,13 +89,18 @@ static const char pivots_text[] = "KERNEL(pivots)(BUFFER(i64, to), BUFFER(const 
                                   "        DATA(i64, to)[i * step] = offset + DATA(const i32, rows)[i] - 1;\n"
                                   "}\n";
 
+static const char *word_of(da_dtype dtype)
+{
+    return dtype == DA_F32 ? "f32" : dtype == DA_F64 ? "f64" : dtype == DA_C64 ? "c64" : "c128";
+}
+
 static da_status launch(const da_call *call, da_dtype dtype, const char *entry, const char *text,
                         int64_t groups, int nargs, const da_device_arg *args)
 {
     const bool wide = dtype == DA_F64 || dtype == DA_C128, complex = dtype == DA_C64 || dtype == DA_C128;
     char source[SOURCE];
 
-    snprintf(source, sizeof source, "#define T %s\n#define REAL %s\n%s%s", da_dtype_name(dtype),
+    snprintf(source, sizeof source, "#define T %s\n#define REAL %s\n%s%s", word_of(dtype),
              wide ? "f64" : "f32", complex ? complex_text : real_text, text);
     return cuda_launch(call, entry, source, groups, LANES, nargs, args);
 }

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A CUDA device that is not there: what codelets/cuda uses of the CUDA runtime, the driver, NVRTC, cuBLAS and cuSOLVER, on host memory, at
+ * once, with OpenBLAS and LAPACKE, for LD_PRELOAD. A program is compiled by the host's C++ compiler ($CXX, else c++); work-items of
+ * a kernel with barriers are threads. It tests what the module does with its libraries, not the libraries nor what is asynchronous.
+ */
+#include <cblas.h>
+#include <lapacke.h>
+
+#include <cublas_v2.h>
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+#include <cusolverDn.h>
+#include <nvrtc.h>
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the runtime ---- */
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
+{
+    (void)device;
+    if (attribute != cudaDevAttrComputeCapabilityMajor && attribute != cudaDevAttrComputeCapabilityMinor)
+        return cudaErrorInvalidValue;
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    return cudaSuccess;
+}
+
+/* NaN in what was not written yet */
+cudaError_t cudaMalloc(void **p, size_t size)
+{
+    *p = malloc(size ? size : 1);
+    if (!*p)
+        return cudaErrorMemoryAllocation;
+    memset(*p, 0xff, size);
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p)
+{
+    free(p);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocAsync(void **p, size_t size, cudaStream_t stream)
+{
+    (void)stream;
+    return cudaMalloc(p, size);
+}
+
+cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
+{
+    (void)stream;
+    return cudaFree(p);
+}
+
+cudaError_t cudaHostAlloc(void **p, size_t size, unsigned flags)
+{
+    (void)flags;
+    return cudaMalloc(p, size);
+}
+
+cudaError_t cudaMemcpy(void *dst, const void *src, size_t size, enum cudaMemcpyKind kind)
+{
+    (void)kind;
+    memcpy(dst, src, size);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t size, enum cudaMemcpyKind kind,
+                            cudaStream_t stream)
+{
+    (void)stream;
+    return cudaMemcpy(dst, src, size, kind);
+}
+
+cudaError_t cudaMemcpy2DAsync(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t width,
+                              size_t height, enum cudaMemcpyKind kind, cudaStream_t stream)
+{
+    (void)kind, (void)stream;
+    for (size_t i = 0; i < height; i++)
+        memcpy((char *)dst + i * dst_pitch, (const char *)src + i * src_pitch, width);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t *stream)
+{
+    *stream = calloc(1, 1);
+    return *stream ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    (void)stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize(void)
+{
+    return cudaSuccess;
+}
+
+/* What StarPU wants besides. Everything is done when it is asked for, so every event has come. */
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device)
+{
+    (void)device;
+    memset(properties, 0, sizeof *properties);
+    strcpy(properties->name, "a host that pretends");
+    properties->totalGlobalMem = (size_t)1 << 30;
+    properties->major = 9;
+    properties->concurrentKernels = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
+{
+    *available = *total = (size_t)1 << 30;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemset(void *p, int byte, size_t size)
+{
+    memset(p, byte, size);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy2D(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t width,
+                         size_t height, enum cudaMemcpyKind kind)
+{
+    return cudaMemcpy2DAsync(dst, dst_pitch, src, src_pitch, width, height, kind, NULL);
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+    return cudaFree(p);
+}
+
+cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
+{
+    (void)p, (void)size, (void)flags;
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostUnregister(void *p)
+{
+    (void)p;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceReset(void)
+{
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer)
+{
+    (void)device, (void)peer;
+    *can = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
+{
+    (void)flags;
+    return cudaStreamCreate(stream);
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    free(stream);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    (void)stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
+{
+    (void)flags;
+    *event = calloc(1, 1);
+    return *event ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    free(event);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    (void)event, (void)stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event)
+{
+    (void)event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    (void)event;
+    return cudaSuccess;
+}
+
+/* ---- NVRTC: the text is the image ---- */
+
+nvrtcResult nvrtcVersion(int *major, int *minor)
+{
+    *major = *minor = 0;
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcGetNumSupportedArchs(int *n)
+{
+    *n = 1;
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcGetSupportedArchs(int *archs)
+{
+    *archs = 90;
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcCreateProgram(nvrtcProgram *program, const char *text, const char *name, int nheaders,
+                               const char *const *headers, const char *const *names)
+{
+    (void)name, (void)nheaders, (void)headers, (void)names;
+    *program = (nvrtcProgram)(void *)strdup(text);
+    return *program ? NVRTC_SUCCESS : NVRTC_ERROR_OUT_OF_MEMORY;
+}
+
+nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int noptions, const char *const *options)
+{
+    (void)program, (void)noptions, (void)options;
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcGetCUBINSize(nvrtcProgram program, size_t *size)
+{
+    *size = strlen((const char *)program) + 1;
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcGetCUBIN(nvrtcProgram program, char *image)
+{
+    strcpy(image, (const char *)program);
+    return NVRTC_SUCCESS;
+}
+
+nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program)
+{
+    free(*program);
+    return NVRTC_SUCCESS;
+}
+
+/* ---- the driver ---- */
+
+typedef void (*launcher)(void (*kernel)(void **), void **params, unsigned groups, unsigned local);
+typedef struct entry {
+    void (*kernel)(void **params);
+    launcher launch;
+} entry;
+
+static const char before[] =
+    "#define __global__\n#define __shared__ static\n#define __device__\n#define __forceinline__ inline\n"
+    "#include <pthread.h>\n#include <cmath>\n#include <thread>\n#include <tuple>\n#include "
+    "<utility>\n#include <vector>\n"
+    "struct index_t { unsigned x; };\n"
+    "static thread_local index_t threadIdx; static index_t blockIdx, blockDim;\n"
+    "static pthread_barrier_t barrier_;\n"
+    "static bool has_barrier_ = false;\n"
+    "static inline void __syncthreads() { pthread_barrier_wait(&barrier_); }\n";
+static const char after[] =
+    "template <class... A, size_t... I> static void call_(void (*f)(A...), void **p, "
+    "std::index_sequence<I...>)\n"
+    "{ f(*static_cast<std::remove_reference_t<A> *>(p[I])...); }\n"
+    "template <class... A> static void call_(void (*f)(A...), void **p)\n"
+    "{ call_(f, p, std::index_sequence_for<A...>()); }\n"
+    "extern \"C\" void launch_(void (*kernel)(void **), void **params, unsigned groups, unsigned local)\n"
+    "{\n"
+    "    blockDim.x = local;\n"
+    "    for (unsigned g = 0; g < groups; g++) {\n"
+    "        blockIdx.x = g;\n"
+    "        if (HAS_BARRIER) {\n"
+    "            std::vector<std::thread> lanes;\n"
+    "            pthread_barrier_init(&barrier_, nullptr, local);\n"
+    "            for (unsigned i = 0; i < local; i++)\n"
+    "                lanes.emplace_back([=] { threadIdx.x = i; kernel(params); });\n"
+    "            for (auto &lane : lanes)\n"
+    "                lane.join();\n"
+    "            pthread_barrier_destroy(&barrier_);\n"
+    "        } else {\n"
+    "            for (unsigned i = 0; i < local; i++) { threadIdx.x = i; kernel(params); }\n"
+    "        }\n"
+    "    }\n"
+    "}\n";
+
+static CUresult module_load(CUmodule *module, const void *image)
+{
+    const char *const text = image, *const cxx = getenv("CXX");
+    const char *const program = strstr(text, "typedef"); /* the prelude's macros are past */
+    char folder[] = "/tmp/cuda-on-host-XXXXXX", path[80], library[80], command[400];
+
+    if (!program || !mkdtemp(folder))
+        return CUDA_ERROR_INVALID_IMAGE;
+    snprintf(path, sizeof path, "%s/p.cpp", folder);
+    snprintf(library, sizeof library, "%s/p.so", folder);
+    FILE *const file = fopen(path, "w");
+    if (!file)
+        return CUDA_ERROR_FILE_NOT_FOUND;
+    fprintf(file, "%s%s\n#define HAS_BARRIER %d\n%s", before, text, strstr(program, "BARRIER()") != NULL,
+            after);
+    for (const char *k = strstr(program, "KERNEL("); k; k = strstr(k + 1, "KERNEL(")) {
+        const int length = (int)strcspn(k + 7, ")");
+        fprintf(file, "extern \"C\" void run_%.*s(void **p) { call_(%.*s, p); }\n", length, k + 7, length,
+                k + 7);
+    }
+    fclose(file);
+    snprintf(command, sizeof command,
+             "LD_PRELOAD= %s -std=c++17 -w -O1 -ffp-contract=off -fPIC -shared -pthread -o %s %s",
+             cxx ? cxx : "c++", library, path);
+    const int failed = system(command);
+    *module = failed ? NULL : dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    unlink(library);
+    if (!failed) {
+        unlink(path);
+        rmdir(folder);
+    }
+    return *module ? CUDA_SUCCESS : CUDA_ERROR_INVALID_IMAGE;
+}
+
+/* Never freed: there are a handful. */
+static CUresult get_function(CUfunction *function, CUmodule module, const char *name)
+{
+    char symbol[100];
+    entry *const e = calloc(1, sizeof *e);
+
+    snprintf(symbol, sizeof symbol, "run_%s", name);
+    if (!e)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    *(void **)&e->kernel = dlsym(module, symbol);
+    *(void **)&e->launch = dlsym(module, "launch_");
+    *function = (CUfunction)(void *)e;
+    return e->kernel && e->launch ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
+static CUresult launch(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                       unsigned bz, unsigned shared, CUstream stream, void **params, void **extra)
+{
+    const entry *const e = (const void *)function;
+
+    (void)stream;
+    if (gx == 0 || gy != 1 || gz != 1 || bx == 0 || by != 1 || bz != 1 || shared != 0 || extra)
+        return CUDA_ERROR_INVALID_VALUE;
+    e->launch(e->kernel, params, gx, bx);
+    return CUDA_SUCCESS;
+}
+
+static CUresult error_string(CUresult error, const char **text)
+{
+    (void)error;
+    *text = "not on this device";
+    return CUDA_SUCCESS;
+}
+
+static cudaError_t find(const char *name, void **p)
+{
+    *p = NULL;
+    if (strcmp(name, "cuModuleLoadData") == 0)
+        *p = (void *)(uintptr_t)module_load;
+    else if (strcmp(name, "cuModuleGetFunction") == 0)
+        *p = (void *)(uintptr_t)get_function;
+    else if (strcmp(name, "cuLaunchKernel") == 0)
+        *p = (void *)(uintptr_t)launch;
+    else if (strcmp(name, "cuGetErrorString") == 0)
+        *p = (void *)(uintptr_t)error_string;
+    return cudaSuccess;
+}
+
+#if CUDART_VERSION >= 12050
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **p, unsigned version,
+                                             unsigned long long flags,
+                                             enum cudaDriverEntryPointQueryResult *result)
+{
+    (void)version, (void)flags, (void)result;
+    return find(name, p);
+}
+#elif CUDART_VERSION >= 12000
+cudaError_t cudaGetDriverEntryPoint(const char *name, void **p, unsigned long long flags,
+                                    enum cudaDriverEntryPointQueryResult *result)
+{
+    (void)flags, (void)result;
+    return find(name, p);
+}
+#else
+cudaError_t cudaGetDriverEntryPoint(const char *name, void **p, unsigned long long flags)
+{
+    (void)flags;
+    return find(name, p);
+}
+#endif
+
+/* ---- cuBLAS and cuSOLVER ---- */
+
+cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
+{
+    *handle = calloc(1, 1);
+    return *handle ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_ALLOC_FAILED;
+}
+
+cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
+{
+    free(handle);
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream)
+{
+    (void)handle, (void)stream;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *handle)
+{
+    *handle = calloc(1, 1);
+    return *handle ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_ALLOC_FAILED;
+}
+
+cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle)
+{
+    free(handle);
+    return CUSOLVER_STATUS_SUCCESS;
+}
+
+cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t stream)
+{
+    (void)handle, (void)stream;
+    return CUSOLVER_STATUS_SUCCESS;
+}
+
+static CBLAS_TRANSPOSE op(cublasOperation_t o)
+{
+    return o == CUBLAS_OP_N ? CblasNoTrans : o == CUBLAS_OP_T ? CblasTrans : CblasConjTrans;
+}
+
+static CBLAS_UPLO fill(cublasFillMode_t f)
+{
+    return f == CUBLAS_FILL_MODE_LOWER ? CblasLower : CblasUpper;
+}
+
+/* How cblas takes a scalar: real ones by value. */
+#define VALUE(x) (*(x))
+#define POINTER(x) (x)
+
+#define ROUTINES(L, l, T, R, S, rank, C)                                                                     \
+    cublasStatus_t cublas##L##gemm_v2(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m,   \
+                                      int n, int k, const T *alpha, const T *a, int lda, const T *b,         \
+                                      int ldb, const T *beta, T *c, int ldc)                                 \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##gemm(CblasColMajor, op(ta), op(tb), m, n, k, S(alpha), (const void *)a, lda,              \
+                        (const void *)b, ldb, S(beta), (void *)c, ldc);                                      \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##gemmStridedBatched(                                                            \
+        cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const T *alpha,   \
+        const T *a, int lda, long long sa, const T *b, int ldb, long long sb, const T *beta, T *c, int ldc,  \
+        long long sc, int count)                                                                             \
+    {                                                                                                        \
+        for (int i = 0; i < count; i++)                                                                      \
+            cublas##L##gemm_v2(h, ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta,            \
+                               c + i * sc, ldc);                                                             \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##trsm_v2(cublasHandle_t h, cublasSideMode_t side, cublasFillMode_t uplo,        \
+                                      cublasOperation_t trans, cublasDiagType_t diag, int m, int n,          \
+                                      const T *alpha, const T *t, int ldt, T *b, int ldb)                    \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##trsm(CblasColMajor, side == CUBLAS_SIDE_LEFT ? CblasLeft : CblasRight, fill(uplo),        \
+                        op(trans), diag == CUBLAS_DIAG_UNIT ? CblasUnit : CblasNonUnit, m, n, S(alpha),      \
+                        (const void *)t, ldt, (void *)b, ldb);                                               \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##rank##_v2(cublasHandle_t h, cublasFillMode_t uplo, cublasOperation_t trans,    \
+                                        int n, int k, const R *alpha, const T *a, int lda, const R *beta,    \
+                                        T *c, int ldc)                                                       \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##rank(CblasColMajor, fill(uplo), op(trans), n, k, *alpha, (const void *)a, lda, *beta,     \
+                        (void *)c, ldc);                                                                     \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    /* what the module needs of it: c = alpha a + beta b of the same places, alpha 1, beta -1 */             \
+    cublasStatus_t cublas##L##geam(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m,      \
+                                   int n, const T *alpha, const T *a, int lda, const T *beta, const T *b,    \
+                                   int ldb, T *c, int ldc)                                                   \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        if (a != c || lda != ldc || ta != CUBLAS_OP_N || tb != CUBLAS_OP_N || *(const R *)alpha != 1)        \
+            return CUBLAS_STATUS_NOT_SUPPORTED;                                                              \
+        for (int j = 0; j < n; j++)                                                                          \
+            cblas_##l##axpy(m, S(beta), (const void *)(b + (ptrdiff_t)j * ldb), 1,                           \
+                            (void *)(c + (ptrdiff_t)j * ldc), 1);                                            \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##potrf_bufferSize(cusolverDnHandle_t h, cublasFillMode_t uplo, int n,     \
+                                                     T *a, int lda, int *size)                               \
+    {                                                                                                        \
+        (void)h, (void)uplo, (void)n, (void)a, (void)lda;                                                    \
+        *size = 1;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##potrf(cusolverDnHandle_t h, cublasFillMode_t uplo, int n, T *a, int lda, \
+                                          T *work, int size, int *info)                                      \
+    {                                                                                                        \
+        (void)h, (void)work, (void)size;                                                                     \
+        *info = LAPACKE_##l##potrf(LAPACK_COL_MAJOR, uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n, (C *)a,  \
+                                   lda);                                                                     \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##getrf_bufferSize(cusolverDnHandle_t h, int m, int n, T *a, int lda,      \
+                                                     int *size)                                              \
+    {                                                                                                        \
+        (void)h, (void)m, (void)n, (void)a, (void)lda;                                                       \
+        *size = 1;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t h, int m, int n, T *a, int lda, T *work,        \
+                                          int *rows, int *info)                                              \
+    {                                                                                                        \
+        (void)h, (void)work;                                                                                 \
+        *info = LAPACKE_##l##getrf(LAPACK_COL_MAJOR, m, n, (C *)a, lda, rows);                               \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t h, int m, int n, T *a, int lda,      \
+                                                     int *size)                                              \
+    {                                                                                                        \
+        (void)h, (void)m, (void)n, (void)a, (void)lda;                                                       \
+        *size = 1;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##geqrf(cusolverDnHandle_t h, int m, int n, T *a, int lda, T *tau,         \
+                                          T *work, int size, int *info)                                      \
+    {                                                                                                        \
+        (void)h, (void)work, (void)size;                                                                     \
+        *info = LAPACKE_##l##geqrf(LAPACK_COL_MAJOR, m, n, (C *)a, lda, (C *)tau);                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }
+
+ROUTINES(S, s, float, float, VALUE, syrk, float)
+ROUTINES(D, d, double, double, VALUE, syrk, double)
+ROUTINES(C, c, cuComplex, float, POINTER, herk, lapack_complex_float)
+ROUTINES(Z, z, cuDoubleComplex, double, POINTER, herk, lapack_complex_double)

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The CUDA module. Without a device: it loads, and NVRTC compiles its own kernels in all dtypes (the common ones: unit_device_texts.c). With
+ * one: its implementations against the codelets' CPU functions, with no runtime between them; all of the operands' memory is compared, what
+ * lies between the elements too. cuda_on_host.c pretends to be a device where there is none. Exit status 77: built without CUDA.
+ */
+#include "test.h"
+
+#ifndef DA_TEST_CUDA
+int main(void)
+{
+    puts("built without CUDA");
+    return 77;
+}
+#else
+#include "cuda/module.h"
+#include "device/device.h"
+#include "kernels.h"
+
+#include <float.h>
+#include <math.h>
+
+static const da_device_ops *ops;
+static cudaStream_t stream;
+static int64_t *device_info; /* the device writes it */
+static const da_dtype dtypes[] = {DA_F32, DA_F64, DA_C64, DA_C128};
+enum { DTYPES = 4, OPERANDS = 4, GAP = 3 };
+
+#define cuda_ok(call)                                                                                        \
+    do {                                                                                                     \
+        const cudaError_t e_ = (call);                                                                       \
+        ck_assert_msg(e_ == cudaSuccess, "%s: %s", #call, cudaGetErrorString(e_));                           \
+    } while (0)
+
+/* ---- operands: matrices, batches of them, pivots ---- */
+
+typedef struct operand {
+    da_dtype dtype;
+    int ndim;
+    int64_t shape[3], strides[3];
+    size_t bytes;
+    char *host, *got; /* what the CPU works on; what the device made of the same */
+} operand;
+
+static bool is_complex(da_dtype t)
+{
+    return t == DA_C64 || t == DA_C128;
+}
+
+static bool is_single(da_dtype t)
+{
+    return t == DA_F32 || t == DA_C64;
+}
+
+static double unit(void)
+{
+    static uint64_t state = 88172645463325252u;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (double)(int64_t)state * 0x1p-63;
+}
+
+/* Part `part` of the element at a place in memory. */
+static double get(da_dtype t, const char *memory, int64_t at, int part)
+{
+    const int64_t i = is_complex(t) ? 2 * at + part : at;
+
+    return is_single(t) ? (double)((const float *)memory)[i] : ((const double *)memory)[i];
+}
+
+static void put(da_dtype t, char *memory, int64_t at, double re, double im)
+{
+    const double x[2] = {re, im};
+
+    for (int part = 0; part <= is_complex(t); part++) {
+        const int64_t i = is_complex(t) ? 2 * at + part : at;
+        if (is_single(t))
+            ((float *)memory)[i] = (float)x[part];
+        else
+            ((double *)memory)[i] = x[part];
+    }
+}
+
+static int64_t place(const operand *o, int64_t b, int64_t i, int64_t j)
+{
+    return GAP + (o->ndim == 3 ? b * o->strides[0] : 0) + i + j * o->strides[o->ndim - 1];
+}
+
+static int64_t batch_of(const operand *o)
+{
+    return o->ndim == 3 ? o->shape[0] : 1;
+}
+
+/* batch x m x n matrices (batch 0: no such axis) of numbers in [-1, 1], columns and matrices apart from each other. */
+static operand matrices(da_dtype t, int64_t batch, int64_t m, int64_t n)
+{
+    const int64_t ld = m + GAP, size = ld * n + GAP, count = batch ? batch : 1;
+    operand o = {.dtype = t, .ndim = batch ? 3 : 2};
+    int64_t *shape = o.shape, *strides = o.strides;
+
+    if (batch) {
+        *shape++ = batch;
+        *strides++ = size;
+    }
+    shape[0] = m;
+    shape[1] = n;
+    strides[0] = 1;
+    strides[1] = ld;
+    o.bytes = (size_t)(count * size + 2 * GAP) * da_dtype_size(t);
+    o.host = malloc(o.bytes);
+    ck_assert_ptr_nonnull(o.host);
+    for (int64_t i = 0; i < count * size + 2 * GAP; i++)
+        put(t, o.host, i, unit(), unit());
+    return o;
+}
+
+static operand matrix(da_dtype t, int64_t m, int64_t n)
+{
+    return matrices(t, 0, m, n);
+}
+
+static operand pivots(int64_t n)
+{
+    operand o = {.dtype = DA_I64, .ndim = 1, .shape = {n}, .strides = {2}};
+
+    o.bytes = (size_t)(2 * n + 2 * GAP) * sizeof(int64_t);
+    o.host = calloc(1, o.bytes);
+    ck_assert_ptr_nonnull(o.host);
+    return o;
+}
+
+static operand copy_of(const operand *o)
+{
+    operand r = *o;
+
+    r.host = malloc(o->bytes);
+    ck_assert_ptr_nonnull(r.host);
+    memcpy(r.host, o->host, o->bytes);
+    r.got = NULL;
+    return r;
+}
+
+static void drop(operand *o)
+{
+    free(o->host);
+    free(o->got);
+    o->host = o->got = NULL;
+}
+
+static void drop_all(int n, operand *o)
+{
+    for (int i = 0; i < n; i++)
+        drop(&o[i]);
+}
+
+/* Hermitian with a diagonal of at least n: positive definite. */
+static operand positive(da_dtype t, int64_t batch, int64_t n)
+{
+    operand o = matrices(t, batch, n, n);
+
+    for (int64_t b = 0; b < batch_of(&o); b++)
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t i = 0; i <= j; i++) {
+                const double re = get(t, o.host, place(&o, b, i, j), 0) + (i == j ? (double)n + 1 : 0);
+                const double im = is_complex(t) && i != j ? get(t, o.host, place(&o, b, i, j), 1) : 0;
+                put(t, o.host, place(&o, b, i, j), re, im);
+                put(t, o.host, place(&o, b, j, i), re, -im);
+            }
+    return o;
+}
+
+/* A triangle that solves well, whichever half is used. */
+static operand triangle(da_dtype t, int64_t n)
+{
+    operand o = matrix(t, n, n);
+
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t at = place(&o, 0, i, j);
+            const double scale = i == j ? 1 : 1 / (double)n, shift = i == j ? 2 : 0;
+            put(t, o.host, at, shift + scale * get(t, o.host, at, 0),
+                scale * (is_complex(t) ? get(t, o.host, at, 1) : 0));
+        }
+    return o;
+}
+
+/* ---- both sides ---- */
+
+static da_buffer buffer_of(const operand *o, void *data, int64_t offset)
+{
+    return (da_buffer){data, o->dtype, o->ndim, o->shape, o->strides, offset};
+}
+
+static void on_cpu(const da_codelet *codelet, int n, const operand *operands, const void *value, size_t size,
+                   int64_t *info)
+{
+    da_buffer buffers[OPERANDS];
+    const da_value values[1] = {{value, size}};
+    const da_call call = {
+        .nbuffers = n, .nvalues = value ? 1 : 0, .buffers = buffers, .values = values, .info = info};
+
+    for (int i = 0; i < n; i++)
+        buffers[i] = buffer_of(&operands[i], operands[i].host + GAP * da_dtype_size(operands[i].dtype), 0);
+    *info = 0;
+    ck_ok(codelet->cpu(&call));
+}
+
+static bool on_device(const da_codelet *codelet, int n, operand *operands, const void *value, size_t size)
+{
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, codelet->name);
+    da_buffer buffers[OPERANDS];
+    const da_value values[1] = {{value, size}};
+    const da_call call = {.nbuffers = n,
+                          .nvalues = value ? 1 : 0,
+                          .buffers = buffers,
+                          .values = values,
+                          .info = device_info,
+                          .queue = stream};
+
+    ck_assert_msg(kernel != NULL, "the device has no %s", codelet->name);
+    for (int i = 0; i < n; i++)
+        buffers[i] = buffer_of(&operands[i], NULL, 0);
+    if (kernel->takes && !kernel->takes(ops, &call))
+        return false;
+    for (int i = 0; i < n; i++) {
+        void *p;
+        cuda_ok(cudaMalloc(&p, operands[i].bytes));
+        cuda_ok(cudaMemcpy(p, operands[i].host, operands[i].bytes, cudaMemcpyHostToDevice));
+        /* the first element by the offset, as for a part of a larger piece, or by the address */
+        buffers[i] = i % 2 ? buffer_of(&operands[i], (char *)p + GAP * da_dtype_size(operands[i].dtype), 0)
+                           : buffer_of(&operands[i], p, GAP);
+    }
+    *device_info = 0;
+    const da_status status = kernel->run(ops, &call);
+    ck_assert_msg(status == DA_OK, "%s: status %d: %s", codelet->name, (int)status, da_error());
+    cuda_ok(cudaStreamSynchronize(stream));
+    for (int i = 0; i < n; i++) {
+        void *const p = (char *)buffers[i].data - (i % 2 ? GAP * da_dtype_size(operands[i].dtype) : 0);
+        operands[i].got = realloc(operands[i].got, operands[i].bytes);
+        ck_assert_ptr_nonnull(operands[i].got);
+        cuda_ok(cudaMemcpy(operands[i].got, p, operands[i].bytes, cudaMemcpyDeviceToHost));
+        cuda_ok(cudaFree(p));
+    }
+    return true;
+}
+
+/* All of the memory, to some hundred roundings of the largest number in it. */
+static void same(const char *name, const char *what, const operand *o)
+{
+    if (o->dtype == DA_I64) {
+        for (size_t i = 0; i < o->bytes / sizeof(int64_t); i++)
+            ck_assert_msg(((const int64_t *)o->host)[i] == ((const int64_t *)o->got)[i],
+                          "%s, %s: number %zu is %lld on the CPU, %lld on the device", name, what, i,
+                          (long long)((const int64_t *)o->host)[i], (long long)((const int64_t *)o->got)[i]);
+        return;
+    }
+    const int64_t n = (int64_t)(o->bytes / da_dtype_size(o->dtype));
+    const double eps = is_single(o->dtype) ? FLT_EPSILON : DBL_EPSILON;
+    double most = 1;
+
+    for (int64_t i = 0; i < n; i++)
+        for (int part = 0; part <= is_complex(o->dtype); part++)
+            most = fmax(most, fabs(get(o->dtype, o->host, i, part)));
+    for (int64_t i = 0; i < n; i++)
+        for (int part = 0; part <= is_complex(o->dtype); part++) {
+            const double a = get(o->dtype, o->host, i, part), b = get(o->dtype, o->got, i, part);
+            ck_assert_msg(fabs(a - b) <= 300 * eps * most,
+                          "%s, %s: part %d of %s %lld is %.17g on the CPU and %.17g on the device", name,
+                          what, part, da_dtype_name(o->dtype), (long long)i - GAP, a, b);
+        }
+}
+
+/* Runs both; info must be the same, and the operands too unless there was a fault. They are used up. */
+static void both_keep(const da_codelet *codelet, const char *what, int n, operand *operands,
+                      const void *value, size_t size)
+{
+    int64_t info;
+
+    ck_assert_msg(on_device(codelet, n, operands, value, size), "%s, %s: not taken", codelet->name, what);
+    on_cpu(codelet, n, operands, value, size, &info);
+    ck_assert_msg(info == *device_info, "%s, %s: info %lld on the CPU, %lld on the device", codelet->name,
+                  what, (long long)info, (long long)*device_info);
+    for (int i = 0; i < n && info == 0; i++)
+        same(codelet->name, what, &operands[i]);
+}
+
+static void both(const da_codelet *codelet, const char *what, int n, operand *operands, const void *value,
+                 size_t size)
+{
+    both_keep(codelet, what, n, operands, value, size);
+    drop_all(n, operands);
+}
+
+#define BOTH(codelet, what, args, ...)                                                                       \
+    both(&(codelet), what, (int)(sizeof((operand[]){__VA_ARGS__}) / sizeof(operand)),                        \
+         (operand[]){__VA_ARGS__}, &(args), sizeof(args))
+
+static const unsigned transposes[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+
+/* ---- products and solves ---- */
+
+START_TEST(gemm)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++)
+            for (int zero = 0; zero < 2; zero++) {
+                const da_gemm_args args = {
+                    transposes[a], transposes[b], {0.5, -2}, {zero ? 0 : -1.5, 0.25 * !zero}};
+                BOTH(da_codelet_gemm, "a product", args, a ? matrix(t, 19, 33) : matrix(t, 33, 19),
+                     b ? matrix(t, 27, 19) : matrix(t, 19, 27), matrix(t, 33, 27));
+            }
+}
+END_TEST
+
+START_TEST(gemm_of_batches)
+{
+    const da_dtype t = dtypes[_i];
+    const da_gemm_args args = {0, DA_TRANSPOSE, {1, 1}, {2, 0}};
+
+    BOTH(da_codelet_gemm, "a batch", args, matrices(t, 5, 7, 9), matrices(t, 5, 8, 9), matrices(t, 5, 7, 8));
+    BOTH(da_codelet_gemm, "one b for all", args, matrices(t, 5, 7, 9), matrix(t, 8, 9), matrices(t, 5, 7, 8));
+    BOTH(da_codelet_gemm, "one a of a batch", args, matrices(t, 1, 7, 9), matrices(t, 4, 8, 9),
+         matrices(t, 4, 7, 8));
+}
+END_TEST
+
+START_TEST(syrk)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int upper = 0; upper < 2; upper++)
+        for (int trans = 0; trans < 2; trans++) {
+            const da_syrk_args args = {upper ? DA_UPPER : DA_LOWER, trans ? DA_CONJ_TRANSPOSE : 0, -0.5, 2};
+            operand o[2] = {trans ? matrix(t, 11, 24) : matrix(t, 24, 11), positive(t, 0, 24)};
+            both(&da_codelet_syrk, "a triangle", 2, o, &args, sizeof args);
+        }
+}
+END_TEST
+
+START_TEST(trsm)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int how = 0; how < 24; how++) {
+        const unsigned flags = (how & 1 ? DA_UPPER : DA_LOWER) | (how & 2 ? DA_RIGHT : 0) |
+                               (how & 4 ? DA_UNIT : 0) | transposes[how / 8];
+        const da_trsm_args args = {flags, 0, {1.5, -0.5}};
+        BOTH(da_codelet_trsm, "a solve", args, triangle(t, 23),
+             flags & DA_RIGHT ? matrix(t, 9, 23) : matrix(t, 23, 9));
+    }
+}
+END_TEST
+
+START_TEST(trsm_reports_zeros)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int zero = -1; zero < 23; zero += 8)
+        for (int unit_diagonal = 0; unit_diagonal < 2; unit_diagonal++) {
+            const da_trsm_checked_args args = {{DA_LOWER | (unit_diagonal ? DA_UNIT : 0), 0, {1, 0}}, 100};
+            operand o[2] = {triangle(t, 23), matrix(t, 23, 9)};
+
+            if (zero >= 0) {
+                put(t, o[0].host, place(&o[0], 0, zero, zero), 0, 0);
+                put(t, o[0].host, place(&o[0], 0, 22, 22), 0, 0); /* the first one counts */
+            }
+            both(&da_codelet_trsm_checked, "zeros on the diagonal", 2, o, &args, sizeof args);
+            ck_assert_int_eq(*device_info, zero >= 0 && !unit_diagonal ? 100 + zero + 1 : 0);
+        }
+}
+END_TEST
+
+/* ---- Cholesky ---- */
+
+START_TEST(potrf)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int upper = 0; upper < 2; upper++) {
+        const da_potrf_args args = {upper ? DA_UPPER : DA_LOWER, 0, 1000, 2000};
+
+        for (int n = 1; n < 60; n += 19) {
+            BOTH(da_codelet_potrf, "definite", args, positive(t, 0, n));
+            for (int bad = 0; bad < n; bad += 7)
+                for (int nan = 0; nan < 2; nan++) {
+                    operand a = positive(t, 0, n);
+                    put(t, a.host, place(&a, 0, bad, bad), nan ? NAN : -1, 0);
+                    both(&da_codelet_potrf, nan ? "NaN" : "indefinite", 1, &a, &args, sizeof args);
+                    ck_assert_int_eq(*device_info, 1000 + bad + 1);
+                }
+        }
+        operand batch = positive(t, 3, 12);
+        put(t, batch.host, place(&batch, 1, 9, 9), -1, 0);
+        put(t, batch.host, place(&batch, 2, 4, 4), -1, 0);
+        both(&da_codelet_potrf, "the least fault of a batch", 1, &batch, &args, sizeof args);
+        ck_assert_int_eq(*device_info, 1005);
+    }
+}
+END_TEST
+
+START_TEST(cholesky_steps)
+{
+    const da_dtype t = dtypes[_i];
+    const da_potrf_args potrf_args = {DA_LOWER, 0, 7, 2000};
+
+    BOTH(da_codelet_cholesky_diagonal, "and a copy", potrf_args, positive(t, 0, 31), matrix(t, 31, 31));
+    for (unsigned diagonal = 0; diagonal < 2; diagonal++) {
+        const da_cholesky_update_args args = {diagonal, 0};
+        operand a = matrix(t, 40, 13), b = matrix(t, 17, 13), c = matrix(t, 40, 17);
+
+        for (int j = 0; j < 17; j++) /* a Hermitian matrix has no imaginary diagonal */
+            put(t, c.host, place(&c, 0, j, j), 1, 0);
+        both(&da_codelet_cholesky_update, diagonal ? "with the diagonal" : "below it", 3,
+             (operand[]){a, b, c}, &args, sizeof args);
+    }
+}
+END_TEST
+
+/* ---- QR ---- */
+
+/* m, n, reflectors in a block */
+static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5}, {16, 16, 16},
+                                   {30, 1, 4},  {1, 6, 3},   {33, 32, 32}};
+enum { QR_SHAPES = sizeof qr_shapes / sizeof qr_shapes[0] };
+
+/* Reflectors and factors that the device made take the original to R by the CPU's gemqrt. */
+START_TEST(geqrt)
+{
+    const da_dtype t = dtypes[_i];
+    const da_unmqr_args apply = {DA_CONJ_TRANSPOSE, 0};
+
+    for (int s = 0; s < QR_SHAPES; s++) {
+        const int m = qr_shapes[s][0], n = qr_shapes[s][1], k = m < n ? m : n;
+        const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+        operand o[2] = {matrix(t, m, n), matrix(t, qr_shapes[s][2], k)};
+        operand original = copy_of(&o[0]);
+        int64_t info;
+
+        ck_assert(on_device(&da_codelet_geqrt, 2, o, NULL, 0));
+        for (int i = 0; i < 2; i++)
+            memcpy(o[i].host, o[i].got, o[i].bytes);
+        operand c[3] = {copy_of(&o[0]), copy_of(&o[1]), original};
+        on_cpu(&da_codelet_gemqrt, 3, c, &apply, sizeof apply, &info);
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t i = 0; i < m; i++)
+                for (int part = 0; part <= is_complex(t); part++) {
+                    const double r = i <= j ? get(t, o[0].host, place(&o[0], 0, i, j), part) : 0;
+                    const double x = get(t, c[2].host, place(&c[2], 0, i, j), part);
+                    ck_assert_msg(fabs(x - r) <= 300 * eps * 6,
+                                  "%d x %d %s: element (%d, %d) of Q^H A is %.17g, of R %.17g", m, n,
+                                  da_dtype_name(t), (int)i, (int)j, x, r);
+                }
+        drop_all(2, o);
+        drop_all(3, c);
+    }
+}
+END_TEST
+
+/* NaN where a kernel has no business: the lower triangle of each block of t. */
+static void spoil(operand *t)
+{
+    for (int64_t j = 0; j < t->shape[1]; j++)
+        for (int64_t i = j % t->shape[0] + 1; i < t->shape[0]; i++)
+            put(t->dtype, t->host, place(t, 0, i, j), NAN, NAN);
+}
+
+/* Compares operand `which` of those that the kernel got, which hold NaN elsewhere. */
+static void both_but_spoilt(const da_codelet *codelet, int n, operand *o, const da_unmqr_args *args,
+                            int first)
+{
+    int64_t info;
+
+    ck_assert_msg(on_device(codelet, n, o, args, sizeof *args), "%s: not taken", codelet->name);
+    on_cpu(codelet, n, o, args, sizeof *args, &info);
+    for (int i = first; i < n; i++)
+        same(codelet->name, args->flags & DA_RIGHT ? "right" : "left", &o[i]);
+    drop_all(n, o);
+}
+
+START_TEST(gemqrt)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < QR_SHAPES; s++)
+        for (int how = 0; how < 4; how++) {
+            const int m = qr_shapes[s][0], n = qr_shapes[s][1], k = m < n ? m : n;
+            const da_unmqr_args args = {(how & 1 ? DA_CONJ_TRANSPOSE : 0) | (how & 2 ? DA_RIGHT : 0), 0};
+            operand o[3] = {matrix(t, m, n), matrix(t, qr_shapes[s][2], k),
+                            how & 2 ? matrix(t, 11, m) : matrix(t, m, 11)};
+            int64_t info;
+
+            on_cpu(&da_codelet_geqrt, 2, o, NULL, 0, &info);
+            spoil(&o[1]);
+            both_but_spoilt(&da_codelet_gemqrt, 3, o, &args, 2);
+        }
+}
+END_TEST
+
+START_TEST(tpmqrt)
+{
+    static const int shapes[][3] = {{20, 20, 6}, {9, 20, 4}, {16, 16, 16}, {1, 5, 2}};
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < 4; s++)
+        for (int how = 0; how < 4; how++) {
+            const int m = shapes[s][0], n = shapes[s][1];
+            const bool right = (how & 2) != 0;
+            const da_unmqr_args args = {(how & 1 ? DA_CONJ_TRANSPOSE : 0) | (right ? DA_RIGHT : 0), 0};
+            operand f[3] = {triangle(t, n), matrix(t, m, n), matrix(t, shapes[s][2], n)};
+            int64_t info;
+
+            on_cpu(&da_codelet_tpqrt, 3, f, NULL, 0, &info);
+            spoil(&f[2]);
+            operand o[4] = {f[1], f[2], right ? matrix(t, 11, n) : matrix(t, n, 11),
+                            right ? matrix(t, 11, m) : matrix(t, m, 11)};
+            both_but_spoilt(&da_codelet_tpmqrt, 4, o, &args, 2);
+            drop(&f[0]);
+        }
+}
+END_TEST
+
+/* ---- LU ---- */
+
+static const int lu_shapes[][2] = {{30, 30}, {41, 12}, {12, 41}, {1, 1}};
+
+START_TEST(getrf)
+{
+    const da_pivot_args args = {70, 0, 0};
+
+    for (int s = 0; s < 4; s++) {
+        const int m = lu_shapes[s][0], n = lu_shapes[s][1];
+        BOTH(da_codelet_getrf, "a panel", args, matrix(dtypes[_i], m, n), pivots(m < n ? m : n));
+    }
+}
+END_TEST
+
+START_TEST(lu_update)
+{
+    const da_dtype t = dtypes[_i];
+    const da_pivot_args args = {70, 0, 0};
+
+    for (int s = 0; s < 2; s++) {
+        const int m = lu_shapes[s][0], n = lu_shapes[s][1];
+        operand o[3] = {matrix(t, m, n), pivots(n), matrix(t, m, 17)};
+        int64_t info;
+
+        on_cpu(&da_codelet_getrf, 2, o, &args, sizeof args, &info);
+        both(&da_codelet_lu_update, "a block column", 3, o, &args, sizeof args);
+    }
+}
+END_TEST
+
+/* ---- what it refuses ---- */
+
+static bool takes(const da_codelet *codelet, int n, operand *o, const void *value, size_t size)
+{
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, codelet->name);
+    da_buffer buffers[OPERANDS];
+    const da_value values[1] = {{value, size}};
+    const da_call call = {.nbuffers = n, .nvalues = 1, .buffers = buffers, .values = values};
+
+    ck_assert(kernel && kernel->takes);
+    for (int i = 0; i < n; i++)
+        buffers[i] = buffer_of(&o[i], NULL, 0);
+    return kernel->takes(ops, &call);
+}
+
+START_TEST(refusals)
+{
+    const da_gemm_args args = {0, 0, {1, 0}, {0, 0}};
+    operand o[3] = {matrix(DA_F64, 4, 5), matrix(DA_F64, 5, 6), matrix(DA_F64, 4, 6)}, changed[3];
+
+    ck_assert(takes(&da_codelet_gemm, 3, o, &args, sizeof args));
+    for (int i = 0; i < 6; i++) {
+        memcpy(changed, o, sizeof o);
+        switch (i) {
+        case 0: changed[1].dtype = DA_F32; break;
+        case 1: changed[0].dtype = changed[1].dtype = changed[2].dtype = DA_I64; break;
+        case 2: changed[0].strides[0] = 2; break;
+        case 3: changed[2].strides[1] = 3; break;
+        case 4: changed[1].shape[0] = 4; break;
+        default: changed[2].strides[1] = (int64_t)1 << 33; break;
+        }
+        ck_assert_msg(!takes(&da_codelet_gemm, 3, changed, &args, sizeof args), "change %d is taken", i);
+    }
+    operand broadcast[3] = {matrices(DA_F64, 3, 4, 5), o[1], o[2]};
+    ck_assert(!takes(&da_codelet_gemm, 3, broadcast, &args, sizeof args)); /* three products in one c */
+    drop(&broadcast[0]);
+    drop_all(3, o);
+}
+END_TEST
+
+/* ---- compiling small.c's kernels, which this program is linked with ---- */
+
+static int compiled;
+
+da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
+                      int nargs, const da_device_arg *args)
+{
+    static char log[4000];
+
+    (void)call, (void)groups, (void)local, (void)nargs, (void)args;
+    ck_assert_msg(ops->compile(source, log, sizeof log) == DA_OK, "%s: %s\n%s", entry, log, source);
+    compiled++;
+    return DA_OK;
+}
+
+START_TEST(compiles_own)
+{
+    const cuda_matrix a = {NULL, 4, 4, 4};
+    const da_call call = {0};
+
+    compiled = 0;
+    ck_ok(cuda_check_diagonal(&call, dtypes[_i], &a, NULL, 0, CUDA_POSITIVE));
+    ck_ok(cuda_copy_triangle(&call, dtypes[_i], &a, &a, true));
+    ck_ok(cuda_reflector_factor(&call, dtypes[_i], &a, NULL, NULL));
+    ck_ok(cuda_pivots(&call, NULL, 1, 0, NULL, 4));
+    ck_assert_int_eq(compiled, 4);
+}
+END_TEST
+
+START_TEST(compiler_complains)
+{
+    char log[1000] = "";
+
+    ck_assert_int_ne(ops->compile("KERNEL(wrong)(BUFFER(f32, x)) { no_such_name(x); }\n", log, sizeof log),
+                     DA_OK);
+    ck_assert_msg(strstr(log, "no_such_name") != NULL, "%s", log);
+}
+END_TEST
+
+int main(void)
+{
+    const char *reason = NULL;
+    const da_test_case compiling[] = {
+        DA_CASE_LOOP("compiles", DTYPES, compiles_own),
+        DA_CASE("compiler", compiler_complains, refusals),
+    };
+    const da_test_case running[] = {
+        DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, trsm, trsm_reports_zeros, potrf,
+                     cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, lu_update),
+    };
+    int devices = 0, status = EXIT_SUCCESS;
+
+    ops = da_device_module_of(DA_DEVICE_CUDA, &reason);
+    if (!ops) {
+        printf("the module does not load: %s\n", reason);
+        return EXIT_FAILURE;
+    }
+    /* what pretends to be a device compiles no CUDA */
+    if (!getenv("DARRAY_TEST_CUDA_ON_HOST"))
+        status = da_test_run("CUDA, compiling", compiling, sizeof compiling / sizeof compiling[0]);
+    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+        puts("no CUDA device: the kernels were compiled, not run");
+        return status;
+    }
+    if (cudaStreamCreate(&stream) != cudaSuccess ||
+        cudaHostAlloc((void **)&device_info, sizeof *device_info, cudaHostAllocPortable) != cudaSuccess) {
+        puts("the device gives no stream or no memory");
+        return EXIT_FAILURE;
+    }
+    const int ran = da_test_run("CUDA", running, sizeof running / sizeof running[0]);
+    return ran == EXIT_SUCCESS ? status : ran;
+}
+#endif
