@@ -193,6 +193,32 @@ START_TEST(faults)
 }
 END_TEST
 
+/* Of two faults in one array the lowest index is told, whichever came first, also in what is computed from it. */
+START_TEST(two_faults)
+{
+    const int64_t n = 10, bad[] = {8, 2};
+    DA_AUTO da_array *base = NULL, *sum = NULL;
+
+    ck_ok(da_zeros(&base, DA_F64, DA_SHAPE(2 * n, n)));
+    for (int turn = 0; turn < 2; turn++) {
+        const int which = _i ? 1 - turn : turn;
+        DA_AUTO da_array *half = NULL;
+        double a[10 * 10] = {0};
+
+        for (int64_t i = 0; i < n; i++)
+            a[i * (n + 1)] = i == bad[which] ? -1 : 4;
+        ck_ok(DA_SLICE(&half, base, DA_RANGE(which * n, which * n + n)));
+        ck_ok(da_write(half, DA_SHAPE(0, 0), DA_SHAPE(n, n), a, DA_ROW_MAJOR));
+        ck_ok(da_cholesky_inplace(half, DA_LOWER));
+        if (turn == 0 && _i) /* known by now, or not yet */
+            ck_fails(da_wait(base), DA_ERROR_NUMERICAL, "minor 3 of 10");
+    }
+    ck_fails(da_wait(base), DA_ERROR_NUMERICAL, "minor 3 of 10");
+    ck_ok(da_eval(&sum, da_add(base, 1)));
+    ck_fails(da_wait(sum), DA_ERROR_NUMERICAL, "minor 3 of 10");
+}
+END_TEST
+
 START_TEST(bad_arguments)
 {
     DA_AUTO da_array *A = NULL, *B = NULL, *J = NULL, *V = NULL, *R = NULL;
@@ -218,4 +244,5 @@ END_TEST
 
 DA_TEST_MAIN("cholesky", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
              DA_CASE_LOOP("triangles", 2 * FLOAT_DTYPES, triangles), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE_LOOP("faults", 6, faults), DA_CASE("arguments", bad_arguments))
+             DA_CASE_LOOP("faults", 6, faults), DA_CASE_LOOP("two faults", 2, two_faults),
+             DA_CASE("arguments", bad_arguments))

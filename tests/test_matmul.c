@@ -274,6 +274,23 @@ START_TEST(integers)
     ck_ok(da_to_host(C, c8, sizeof c8, DA_ROW_MAJOR));
     ck_assert_int_eq(c8[0], (int8_t)(215 - 256));
     ck_fails(da_gemm(C, 0.5, A, B, 0), DA_ERROR_DTYPE, "0.5");
+    /* what the dtype does not hold, and what products do not take exactly */
+    static const struct {
+        da_dtype dtype;
+        int64_t alpha;
+        const char *text;
+    } wrong[] = {{DA_U8, 300, "alpha: uint8 cannot hold 300"},
+                 {DA_U8, -1, "alpha: uint8 cannot hold -1"},
+                 {DA_I32, (int64_t)1 << 40, "alpha: int32 cannot hold 1099511627776"},
+                 {DA_BOOL, 300, "alpha: bool cannot hold 300"},
+                 {DA_I64, ((int64_t)1 << 53) + 2, "alpha: 9007199254740994 is more than the 2^53"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        DA_AUTO da_array *ones = NULL, *product = NULL;
+        ck_ok(da_ones(&ones, wrong[i].dtype, DA_SHAPE(2, 2)));
+        ck_ok(da_ones(&product, wrong[i].dtype, DA_SHAPE(2, 2)));
+        ck_fails(da_gemm(product, wrong[i].alpha, ones, ones, 1), DA_ERROR_DTYPE, wrong[i].text);
+        ck_fails(da_gemm(product, 1, ones, ones, wrong[i].alpha), DA_ERROR_DTYPE, "beta");
+    }
 }
 END_TEST
 

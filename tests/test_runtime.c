@@ -253,6 +253,56 @@ static int in_child(da_array *settled, da_array *running)
     return 0;
 }
 
+/* Lines of the log, by what ran the task. */
+typedef struct placed {
+    _Atomic(int) by_workers, by_caller, other;
+} placed;
+
+static void note_place(void *ctx, int level, const char *line)
+{
+    placed *const p = ctx;
+    if (level < 2 || strncmp(line, "task fill (number ", 18) != 0)
+        return;
+    if (strstr(line, ") done by the caller"))
+        p->by_caller++;
+    else if (strstr(line, ") done by worker 0") || strstr(line, ") done by worker 1") ||
+             strstr(line, ") done by CPU 0") || strstr(line, ") done by CPU 1"))
+        p->by_workers++;
+    else
+        p->other++;
+}
+
+/* With DARRAY_VERBOSE=2 the log says where every task ran. */
+START_TEST(placement)
+{
+    DA_AUTO da_array *large = NULL, *small = NULL;
+    placed p = {0};
+    char *const inlined = getenv("DARRAY_INLINE");
+
+    setenv("DARRAY_VERBOSE", "2", 1);
+    ck_ok(da_shutdown()); /* reads it */
+    da_set_log(note_place, &p);
+    ck_ok(da_init(NULL, 2));
+    ck_ok(da_blocks(DA_SHAPE(1000, 100)));
+    ck_ok(da_full(&large, DA_F64, DA_SHAPE(1000, 1000), 1));
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    ck_ok(da_wait(large));
+    ck_assert_int_eq(p.by_workers, 10);
+    ck_assert_int_eq(p.by_caller, 0);
+    ck_ok(da_empty(&small, DA_F64, DA_SHAPE(200, 200)));
+    ck_ok(da_full(&small, DA_F64, DA_SHAPE(200, 200), 2));
+    ck_ok(da_wait(small));
+    if (inlined && strcmp(inlined, "0") == 0)
+        ck_assert_int_ge(p.by_workers, 11);
+    else
+        ck_assert_int_eq(p.by_caller, 1);
+    ck_assert_int_eq(p.other, 0);
+    da_set_log(NULL, NULL);
+    unsetenv("DARRAY_VERBOSE");
+    ck_ok(da_shutdown());
+}
+END_TEST
+
 START_TEST(forked)
 {
     DA_AUTO da_array *settled = NULL, *running = NULL;
@@ -292,5 +342,5 @@ START_TEST(exits)
 END_TEST
 
 DA_TEST_MAIN("runtime", DA_CASE("lifetimes", across_shutdown, across_runtimes, mapped_across),
-             DA_CASE("memory", counters, too_large, hook), DA_CASE("fork", forked),
+             DA_CASE("memory", counters, too_large, hook), DA_CASE("log", placement), DA_CASE("fork", forked),
              DA_CASE_LOOP("exit", 3, exits))

@@ -303,6 +303,37 @@ START_TEST(singular)
 }
 END_TEST
 
+/* A NaN propagates: it is no fault, wherever it stands. */
+START_TEST(not_numbers)
+{
+    const int64_t sizes[] = {9, 16, 40};
+
+    for (int d = 0; d < FLOAT_DTYPES; d++)
+        for (int s = 0; s < 3; s++)
+            for (int64_t at = 0; at < sizes[s]; at++) {
+                const int64_t n = sizes[s];
+                DA_AUTO da_array *A = NULL, *B = NULL, *X = NULL, *nan = NULL;
+                z *a = calloc((size_t)(n * n), sizeof *a), *b = calloc((size_t)n, sizeof *b);
+                bool any;
+
+                for (int64_t i = 0; i < n * n; i++)
+                    a[i] = i % (n + 1) == 0 ? 4.01 : 0.01;
+                a[at * (n + 1)] = NAN;
+                for (int64_t i = 0; i < n; i++)
+                    b[i] = 1;
+                A = array_of(float_dtypes[d], n, n, a);
+                B = array_of(float_dtypes[d], n, 1, b);
+                ck_ok(da_solve(&X, A, B));
+                ck_ok(da_wait(X));
+                ck_ok(da_any(&nan, da_isnan(X), DA_ALL, 0));
+                ck_ok(da_item(&any, nan));
+                ck_assert(any);
+                free(a);
+                free(b);
+            }
+}
+END_TEST
+
 /* t and b overlap: t is read as it was */
 START_TEST(overlaps)
 {
@@ -367,5 +398,5 @@ DA_TEST_MAIN("solve", DA_CASE_LOOP("triangular", 24 * FLOAT_DTYPES, triangular),
              DA_CASE("large", large_triangular), DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors),
              DA_CASE_LOOP("general", SIZES *FLOAT_DTYPES, general),
              DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE_LOOP("singular", 6, singular), DA_CASE("overlaps", overlaps),
-             DA_CASE("arguments", bad_arguments))
+             DA_CASE_LOOP("singular", 6, singular), DA_CASE("not numbers", not_numbers),
+             DA_CASE("overlaps", overlaps), DA_CASE("arguments", bad_arguments))

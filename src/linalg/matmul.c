@@ -133,17 +133,17 @@ da_status da_matmul(da_array **out, const da_array *a, const da_array *b)
     return operation_finish(&op, build_matmul(&op, out, a, b));
 }
 
-/* A factor as the kernel takes it, or DA_ERROR_DTYPE if the dtype cannot hold it. */
+/* A factor as the kernel takes it, or DA_ERROR_DTYPE if the dtype cannot hold it, or not that exactly. */
 static da_status factor_of(da_c128 *out, da_scalar x, da_dtype dtype, const char *name)
 {
-    const bool is_float = da_kernels_take(dtype);
     const da_c128 z = x.kind_ == 1                   ? (da_c128){(double)x.v_.i, 0}
                       : x.kind_ == 2 || x.kind_ == 5 ? (da_c128){(double)x.v_.u, 0}
                                                      : x.v_.z;
 
-    if ((z.im != 0 && !dtype_is_complex(dtype)) || (!is_float && z.re != rint(z.re)))
-        return err_set(DA_ERROR_DTYPE, "da_gemm: %s is %g%+gi, which %s does not hold", name, z.re, z.im,
-                       da_dtype_name(dtype));
+    DA_TRY(scalar_check(dtype, x, name));
+    if (!da_kernels_take(dtype) && fabs(z.re) > 0x1p53)
+        return err_set(DA_ERROR_DTYPE, "%s: %.0f is more than the 2^53 that products of %s take exactly",
+                       name, z.re, da_dtype_name(dtype));
     *out = z;
     return DA_OK;
 }
@@ -209,8 +209,8 @@ da_status(da_gemm)(da_array *c, da_scalar alpha, const da_array *a, const da_arr
     operation op;
 
     DA_TRY(check_gemm(c, a, b));
-    DA_TRY(factor_of(&alpha_z, alpha, c->s->dtype, "alpha"));
-    DA_TRY(factor_of(&beta_z, beta, c->s->dtype, "beta"));
+    DA_TRY(factor_of(&alpha_z, alpha, c->s->dtype, "da_gemm: alpha"));
+    DA_TRY(factor_of(&beta_z, beta, c->s->dtype, "da_gemm: beta"));
     operation_begin(&op);
     return operation_finish(&op, build_gemm(&op, c, alpha_z, a, b, beta_z));
 }

@@ -84,6 +84,8 @@ typedef struct rt_backend {
     bool (*settle)(void);
     /* Number of devices besides the CPU that it uses or, before its start, would; must not start it. Null: none. */
     int (*devices)(void);
+    /* What runs tasks in this thread, for the log: writes to `text` and returns it. */
+    const char *(*place)(char *text, size_t size);
     /* The process exits without da_shutdown(), perhaps in the middle of tasks: see that no kernel runs while libraries are torn
      * down, without waiting long. Null: nothing to do. */
     void (*at_exit)(void);

@@ -22,6 +22,9 @@ da_status poison_error(const rt_poison *p);
 /* The last reference to an owner that moves is gone; false if the caller must destroy it. */
 bool runtime_bury(rt_owner *owner);
 
+/* What runs this task, for the log. */
+const char *runtime_place(char *text, size_t size);
+
 /* Give up what a task holds of others: owners, fault. */
 void task_let_go(rt_task *task);
 

@@ -151,6 +151,18 @@ __attribute__((constructor)) static void start(void)
 
 /* ---- one task ---- */
 
+static void log_done(const rt_task *task)
+{
+    char text[128];
+
+    if (task->flags & RT_INLINE)
+        log_line(2, "task %s (number %lld) done by the caller", task->codelet->name,
+                 (long long)task->sequence);
+    else
+        log_line(2, "task %s (number %lld) %s by %s", task->codelet->name, (long long)task->sequence,
+                 task->on_device ? "begun" : "done", runtime_place(text, sizeof text));
+}
+
 static da_status run_on_cpu(const da_call *call, void *task)
 {
     return ((const rt_task *)task)->codelet->cpu(call);
@@ -192,7 +204,7 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
     if (task->failure && log_enabled(1))
         log_line(1, "task %s: %s", task->codelet->name, task->failure->sentence);
     else if (log_enabled(2))
-        log_line(2, "task %s (number %lld) done", task->codelet->name, (long long)task->sequence);
+        log_done(task);
     for (int i = 0; i < task->naccesses; i++) {
         const rt_access *a = &task->accesses[i];
         if (!(a->mode & DA_MODE_WRITE))

@@ -87,7 +87,7 @@ da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets)
 {
     rt_fault *first = NULL, *u;
     cell **table = NULL;
-    int total = 0, bits = 0;
+    int total = 0, bits = 0, broken = -1;
     bool same = true;
 
     for (int i = 0; i < n; i++) {
@@ -102,9 +102,11 @@ da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets)
         total = first->count;
         /* the usual case: a set as it is, unless it became known to be fine */
         if (total > 1 || !fine(first->cells[0])) {
-            bool all = true;
-            for (int i = 0; i < total && all; i++)
-                all = !fine(first->cells[i]) && (i + 1 == total || atomic_load(&first->cells[i]->info) == 0);
+            bool all = true, broken = false;
+            for (int i = 0; i < total && all; i++) {
+                all = !fine(first->cells[i]) && !(broken && atomic_load(&first->cells[i]->info) != 0);
+                broken = broken || atomic_load(&first->cells[i]->info) != 0;
+            }
             if (all) {
                 *out = rt_fault_retain(first);
                 return DA_OK;
@@ -146,14 +148,20 @@ da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets)
             }
             if (fine(c))
                 continue;
+            /* of those that broke down the one with the lowest index is told: one is enough */
+            if (atomic_load(&c->info) != 0 && broken >= 0) {
+                if (atomic_load(&c->info) >= atomic_load(&u->cells[broken]->info))
+                    continue;
+                cell_release(u->cells[broken]);
+                u->cells[broken] = c;
+            } else {
+                if (atomic_load(&c->info) != 0)
+                    broken = u->count;
+                u->cells[u->count++] = c;
+            }
             atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
-            u->cells[u->count++] = c;
-            /* the first that broke down is the one that is told: those behind it say nothing more */
-            if (atomic_load(&c->info) != 0)
-                goto done;
         }
     }
-done:
     mem_free(table);
     if (u->count == 0) {
         mem_free(u);
@@ -184,12 +192,15 @@ void rt_fault_reporter_done(rt_fault *f)
 
 da_status rt_fault_check(rt_fault *f)
 {
-    if (!f)
-        return DA_OK;
-    for (int i = 0; i < f->count; i++) {
+    const cell *lowest = NULL;
+    int64_t least = 0;
+
+    for (int i = 0; f && i < f->count; i++) {
         const int64_t info = atomic_load(&f->cells[i]->info);
-        if (info > 0)
-            return err_set(DA_ERROR_NUMERICAL, f->cells[i]->format, info, f->cells[i]->n);
+        if (info > 0 && (!lowest || info < least)) {
+            lowest = f->cells[i];
+            least = info;
+        }
     }
-    return DA_OK;
+    return lowest ? err_set(DA_ERROR_NUMERICAL, lowest->format, least, lowest->n) : DA_OK;
 }

@@ -429,6 +429,12 @@ static void stop(void)
     pthread_join(thread, NULL);
 }
 
+static const char *place(char *text, size_t size)
+{
+    snprintf(text, size, "worker %d", (int)(self - workers));
+    return text;
+}
+
 static void at_exit(void)
 {
     const double begin = now();
@@ -583,5 +589,6 @@ const rt_backend rt_openmp = {
     .drop = drop,
     .acquire = acquire,
     .release = release,
+    .place = place,
     .at_exit = at_exit,
 };

@@ -710,6 +710,12 @@ da_status rt_task_wait(rt_task *task)
     return task->failure ? poison_error(task->failure) : DA_OK;
 }
 
+const char *runtime_place(char *text, size_t size)
+{
+    const rt_backend *b = atomic_load(&current);
+    return b ? b->place(text, size) : "a thread";
+}
+
 bool runtime_bury(rt_owner *owner)
 {
     const rt_backend *b = atomic_load(&current);

@@ -459,6 +459,12 @@ static void spu_submit(rt_task *first)
 
 /* ---- start and stop ---- */
 
+static const char *place(char *text, size_t size)
+{
+    starpu_worker_get_name(starpu_worker_get_id_check(), text, size);
+    return text;
+}
+
 static int devices(void)
 {
     return spu.running ? spu_devices() : spu_devices_there(DA_DEVICE_CPU);
@@ -523,5 +529,6 @@ const rt_backend rt_starpu = {
     .bury = spu_bury,
     .settle = spu_settle,
     .devices = devices,
+    .place = place,
     .at_exit = spu_kernels_at_exit,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_device.h"
 #include "runtime/starpu_codelet.h"
+#include "runtime/starpu_guest.h"
 #include "runtime/starpu_interface.h"
 
 #include <darray/runtime.h>
@@ -42,6 +43,7 @@ int spu_devices(void)
 
 int spu_devices_there(da_device_kind kind)
 {
+    spu_signals signals;
     int n = 0;
 
     if (config_get()->device == DA_ON_CPU)
@@ -58,8 +60,10 @@ int spu_devices_there(da_device_kind kind)
 #endif
         if (kind != DA_DEVICE_CPU && k != (int)kind)
             continue;
+        spu_signals_note(&signals); /* the first look at devices may replace them */
         ops = da_device_module_of((da_device_kind)k, NULL);
         n += ops ? ops->count() : 0;
+        spu_signals_restore(&signals);
     }
     return n;
 }

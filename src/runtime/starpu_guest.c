@@ -130,6 +130,28 @@ static bool models_wanted(void)
     return true;
 }
 
+/* ---- signals ----
+ *
+ * Where an OpenCL library with LLVM inside is installed (PoCL), looking for devices makes LLVM take over the process's signal handlers:
+ * StarPU does so for its bus figures, and hwloc for its topology, whatever was asked for. */
+
+void spu_signals_note(spu_signals *before)
+{
+    for (int s = 1; s < NSIG; s++)
+        if (sigaction(s, NULL, &before->action[s]) != 0)
+            before->action[s].sa_handler = SIG_ERR;
+}
+
+void spu_signals_restore(const spu_signals *before)
+{
+    struct sigaction now;
+
+    for (int s = 1; s < NSIG; s++)
+        if (before->action[s].sa_handler != SIG_ERR && sigaction(s, NULL, &now) == 0 &&
+            (now.sa_handler != before->action[s].sa_handler || now.sa_flags != before->action[s].sa_flags))
+            sigaction(s, &before->action[s], NULL);
+}
+
 /* ---- start ---- */
 
 /* Set a variable unless it is set; true if it must be unset again. */
@@ -172,6 +194,7 @@ da_status spu_guest_start(spu_start *s)
 {
     char models[PATH_BYTES] = "";
     struct starpu_conf conf;
+    spu_signals signals;
     int result;
 
     s->shared = starpu_is_initialized();
@@ -194,8 +217,10 @@ da_status spu_guest_start(spu_start *s)
 #endif
         /* A queue a worker; with devices a policy that asks the models and counts transfers. STARPU_SCHED wins. */
         conf.sched_policy_name = conf.ncuda || conf.nopencl ? "dmdas" : "lws";
+        spu_signals_note(&signals);
         bind_to_allowed(&conf);
         result = initialise(&conf, models);
+        spu_signals_restore(&signals);
     }
     if (result != 0)
         return err_set(DA_ERROR_RUNTIME, "starpu: starpu_init failed: %s", strerror(-result));

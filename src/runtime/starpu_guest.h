@@ -4,6 +4,7 @@
 #define DARRAY_SRC_STARPU_GUEST_H
 
 #include "base/base.h"
+#include <signal.h>
 
 typedef struct spu_start {
     int workers; /* CPU workers asked for, then those there are */
@@ -11,6 +12,13 @@ typedef struct spu_start {
     bool models; /* performance models are used or recorded */
     int min_priority, max_priority;
 } spu_start;
+
+/* The process's signal handlers, to be put back after something that replaces them. */
+typedef struct spu_signals {
+    struct sigaction action[NSIG];
+} spu_signals;
+void spu_signals_note(spu_signals *before);
+void spu_signals_restore(const spu_signals *before);
 
 /* Initialise StarPU, or join the host's. */
 da_status spu_guest_start(spu_start *s);

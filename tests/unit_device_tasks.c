@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tasks on accelerators, with an OpenCL device under StarPU (PoCL will do): the user's codelets, operands as the device sees them,
+ * values on their way between memories, what is released meanwhile, failures, idle devices. */
+#define CL_TARGET_OPENCL_VERSION 120
+#include "test.h"
+
+#include <CL/cl.h>
+#include <math.h>
+#include <starpu.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static int64_t on_devices(void)
+{
+    da_stats s;
+
+    da_get_stats(&s);
+    return s.tasks_device;
+}
+
+/* ---- a codelet with a kernel of its own: x becomes 2 x + 1, any strides, up to two axes ---- */
+
+static const char source[] =
+    "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
+    "__kernel void affine(__global double *x, long at, long m, long n, long sm, long sn)\n"
+    "{\n"
+    "    const long i = get_global_id(0);\n"
+    "    if (i < m * n) {\n"
+    "        __global double *p = x + at + i / n * sm + i % n * sn;\n"
+    "        *p = 2 * *p + 1;\n"
+    "    }\n"
+    "}\n";
+
+static da_status affine_opencl(const da_call *call)
+{
+    static cl_kernel kernel; /* one device, so one context and one thread */
+    static cl_context known;
+    const da_buffer *const b = &call->buffers[0];
+    const cl_long args[] = {b->offset, b->ndim > 1 ? b->shape[0] : 1, b->shape[b->ndim - 1],
+                            b->ndim > 1 ? b->strides[0] : 0, b->strides[b->ndim - 1]};
+    const size_t items = (size_t)(args[1] * args[2]);
+    cl_context context;
+    cl_mem x = b->data;
+
+    if (clGetCommandQueueInfo(call->queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL) != CL_SUCCESS)
+        return da_task_fail(call, "no context");
+    if (!kernel || context != known) {
+        const char *text = source;
+        const cl_program program = clCreateProgramWithSource(context, 1, &text, NULL, NULL);
+        if (clBuildProgram(program, 0, NULL, NULL, NULL, NULL) != CL_SUCCESS)
+            return da_task_fail(call, "the kernel does not compile");
+        kernel = clCreateKernel(program, "affine", NULL);
+        known = context;
+    }
+    clSetKernelArg(kernel, 0, sizeof x, &x);
+    for (cl_uint i = 0; i < 5; i++)
+        clSetKernelArg(kernel, i + 1, sizeof args[i], &args[i]);
+    if (clEnqueueNDRangeKernel(call->queue, kernel, 1, NULL, &items, NULL, 0, NULL, NULL) != CL_SUCCESS)
+        return da_task_fail(call, "the kernel does not start");
+    return DA_OK;
+}
+
+static da_status affine_cpu(const da_call *call)
+{
+    const da_buffer *const b = &call->buffers[0];
+    const int64_t m = b->ndim > 1 ? b->shape[0] : 1, sm = b->ndim > 1 ? b->strides[0] : 0;
+
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < b->shape[b->ndim - 1]; j++) {
+            double *const p = (double *)b->data + i * sm + j * b->strides[b->ndim - 1];
+            *p = 2 * *p + 1;
+        }
+    return DA_OK;
+}
+
+static const da_codelet affine = {.name = "affine",
+                                  .cpu = affine_cpu,
+                                  .opencl = affine_opencl,
+                                  .nbuffers = 1,
+                                  .modes = {DA_MODE_READ_WRITE}};
+
+/* a = 0, 1, 2, ... in C order */
+static void numbers(da_array **a, da_shape shape, da_shape blocks)
+{
+    int64_t n = 1;
+    DA_AUTO da_array *line = NULL;
+
+    for (int d = 0; d < shape.ndim; d++)
+        n *= shape.dim[d];
+    ck_ok(da_arange(&line, DA_F64, 0, (double)n, 1));
+    ck_ok(da_blocks(blocks));
+    ck_ok(da_reshape(a, line, shape));
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+}
+
+START_TEST(views_of_tiles)
+{
+    enum { M = 60, N = 44 };
+    DA_AUTO da_array *a = NULL, *rows = NULL, *turned = NULL, *one = NULL;
+    static double got[M][N], want[M][N];
+    int64_t before;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    numbers(&a, DA_SHAPE(M, N), DA_SHAPE(20, 22));
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++)
+            want[i][j] = i * N + j;
+    ck_ok(da_wait_all());
+    before = on_devices();
+    /* a tile */
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(DA_BLOCK(a, 1, 1))));
+    for (int i = 20; i < 40; i++)
+        for (int j = 22; j < N; j++)
+            want[i][j] = 2 * want[i][j] + 1;
+    /* part of one, backwards in steps of 2 along the rows */
+    ck_ok(DA_SLICE(&rows, a, DA_RANGE_STEP(57, 43, -2), DA_RANGE_STEP(3, 19, 3)));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(rows)));
+    for (int i = 57; i > 43; i -= 2)
+        for (int j = 3; j < 19; j += 3)
+            want[i][j] = 2 * want[i][j] + 1;
+    /* the same transposed */
+    ck_ok(da_matrix_transpose(&turned, rows));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(turned)));
+    for (int i = 57; i > 43; i -= 2)
+        for (int j = 3; j < 19; j += 3)
+            want[i][j] = 2 * want[i][j] + 1;
+    /* one element */
+    ck_ok(DA_SLICE(&one, a, DA_RANGE(7, 8), DA_RANGE(9, 10)));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(one)));
+    want[7][9] = 2 * want[7][9] + 1;
+    ck_ok(da_to_host(a, got, sizeof got, DA_ROW_MAJOR));
+    ck_assert_int_eq(on_devices() - before, 4);
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++)
+            ck_assert_msg(got[i][j] == want[i][j], "(%d, %d): %g, not %g", i, j, got[i][j], want[i][j]);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+/* An operand of several tiles, or where the thread says so, stays on the CPU. */
+START_TEST(stays_on_the_cpu)
+{
+    DA_AUTO da_array *a = NULL;
+    double sum;
+    int64_t before;
+
+    numbers(&a, DA_SHAPE(64, 64), DA_SHAPE(32, 32));
+    ck_ok(da_wait_all());
+    ck_ok(da_run_on(DA_ON_GPU));
+    before = on_devices();
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a)));
+    ck_ok(da_run_on(DA_ON_CPU));
+    for (int i = 0; i < 2; i++)
+        ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(DA_BLOCK(a, i, 0))));
+    ck_ok(da_wait_all());
+    ck_assert_int_eq(on_devices(), before);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    ck_ok(da_sum_all(&sum, a));
+    /* all once, the left half twice: 4 x + 3 there, 2 x + 1 elsewhere */
+    double want = 0;
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 64; j++)
+            want += j < 32 ? 4.0 * (i * 64 + j) + 3 : 2.0 * (i * 64 + j) + 1;
+    ck_assert_double_eq(sum, want);
+    ck_fails(da_run_on((da_place)7), DA_ERROR_ARGUMENT, "7");
+}
+END_TEST
+
+/* ---- transfers ---- */
+
+static int64_t transferred(int from, int to)
+{
+    struct starpu_profiling_bus_info info;
+    const int bus = starpu_bus_get_id(from, to);
+
+    ck_assert_int_ge(bus, 0);
+    ck_assert_int_eq(starpu_bus_get_profiling_info(bus, &info), 0); /* and begins anew */
+    return (int64_t)info.transfer_count;
+}
+
+static da_status look_cpu(const da_call *call)
+{
+    return *(const double *)call->buffers[0].data == 1e300 ? da_task_fail(call, "1e300") : DA_OK;
+}
+
+static da_status look_opencl(const da_call *call)
+{
+    (void)call;
+    return DA_OK;
+}
+
+static const da_codelet look = {
+    .name = "look", .cpu = look_cpu, .opencl = look_opencl, .nbuffers = 1, .modes = {DA_MODE_READ}};
+
+START_TEST(no_transfer_too_many)
+{
+    DA_AUTO da_array *a = NULL;
+    double got[100];
+
+    numbers(&a, DA_SHAPE(100), DA_SHAPE(100));
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(DA_SPAWN(NULL, &look, DA_READ(a))); /* starts StarPU */
+    ck_ok(da_wait_all());
+    const int node =
+        (int)starpu_worker_get_memory_node((unsigned)starpu_worker_get_by_type(STARPU_OPENCL_WORKER, 0));
+    starpu_profiling_status_set(STARPU_PROFILING_ENABLE);
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a))); /* it is there already, but perhaps for reading only */
+    ck_ok(da_wait_all());
+    transferred(0, node);
+    transferred(node, 0);
+
+    /* read, written, read again on the device: nothing moves */
+    for (int i = 0; i < 3; i++) {
+        ck_ok(DA_SPAWN(NULL, &look, DA_READ(a)));
+        ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a)));
+        ck_ok(DA_SPAWN(NULL, &look, DA_READ(a)));
+    }
+    ck_ok(da_wait(a));
+    ck_ok(da_wait_all());
+    ck_assert_int_eq(transferred(0, node), 0);
+    ck_assert_int_eq(transferred(node, 0), 0);
+
+    /* home once, for two readers */
+    ck_ok(da_to_host(a, got, sizeof got, DA_ROW_MAJOR));
+    ck_ok(da_to_host(a, got, sizeof got, DA_ROW_MAJOR));
+    ck_assert_int_eq(transferred(node, 0), 1);
+    ck_assert_int_eq(transferred(0, node), 0);
+    ck_assert_double_eq(got[1], 2 * (2 * (2 * (2 * 1.0 + 1) + 1) + 1) + 1);
+
+    /* read on the device: its copy is still good; written by the host: once more, one way */
+    ck_ok(DA_SPAWN(NULL, &look, DA_READ(a)));
+    ck_ok(da_wait_all());
+    ck_assert_int_eq(transferred(0, node), 0);
+    ck_ok(da_run_on(DA_ON_CPU));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a)));
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(DA_SPAWN(NULL, &look, DA_READ(a)));
+    ck_ok(DA_SPAWN(NULL, &look, DA_READ(a)));
+    ck_ok(da_wait_all());
+    ck_assert_int_eq(transferred(0, node), 1);
+    ck_assert_int_eq(transferred(node, 0), 0);
+    starpu_profiling_status_set(STARPU_PROFILING_DISABLE);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+/* ---- memory ---- */
+
+/* Several times what the device may have (STARPU_LIMIT_OPENCL_MEM), released while it is in use. */
+START_TEST(more_than_the_device_has)
+{
+    enum { ARRAYS = 12, N = 1 << 17 }; /* 1 MiB each */
+    da_array *a[ARRAYS] = {NULL};
+    da_stats s;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    for (int round = 0; round < 3; round++) {
+        for (int k = 0; k < ARRAYS; k++)
+            numbers(&a[k], DA_SHAPE(N), DA_SHAPE(N / 4));
+        for (int twice = 0; twice < 2; twice++)
+            for (int k = 0; k < ARRAYS; k++)
+                for (int t = 0; t < 4; t++)
+                    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(DA_BLOCK(a[k], t))));
+        for (int k = 0; k < ARRAYS; k += 2) { /* half of them while tasks run */
+            da_array_release(&a[k]);
+        }
+        for (int k = 1; k < ARRAYS; k += 2) {
+            double x;
+            ck_ok(da_sum_all(&x, a[k])); /* 4 i + 3 */
+            ck_assert_double_eq(x, 4.0 * ((double)N * (N - 1) / 2) + 3.0 * N);
+            da_array_release(&a[k]);
+        }
+    }
+    ck_ok(da_wait_all());
+    da_get_stats(&s);
+    ck_assert_int_eq(s.bytes_live, 0);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+static void done(void *ctx, void *data)
+{
+    (void)data;
+    ++*(int *)ctx;
+}
+
+/* The user's memory has the values after da_wait(), and when the library lets it go without one. */
+START_TEST(wrapped_memory)
+{
+    double x[64];
+    int told = 0;
+    da_array *w = NULL;
+
+    for (int i = 0; i < 64; i++)
+        x[i] = i;
+    ck_ok(da_wrap(&w, DA_F64, DA_SHAPE(64), x, DA_ROW_MAJOR, done, &told));
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(w)));
+    ck_ok(da_wait(w));
+    ck_assert_double_eq(x[10], 21);
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(w)));
+    da_array_release(&w);
+    ck_ok(da_wait_all());
+    ck_assert_int_eq(told, 1);
+    ck_assert_double_eq(x[10], 43);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+static da_status put_cpu(const da_call *call)
+{
+    *(double *)call->buffers[0].data = 7;
+    return DA_OK;
+}
+
+static da_status put_opencl(const da_call *call)
+{
+    const double seven = 7;
+    const da_buffer *const b = &call->buffers[0];
+
+    /* the result is bytes, so offsets are, too */
+    return clEnqueueFillBuffer(call->queue, b->data, &seven, sizeof seven, (size_t)b->offset, sizeof seven, 0,
+                               NULL, NULL) == CL_SUCCESS
+               ? DA_OK
+               : da_task_fail(call, "not filled");
+}
+
+static const da_codelet put = {.name = "put", .cpu = put_cpu, .opencl = put_opencl, .nbuffers = 1};
+
+/* Results of tasks go through devices as well; the user's memory is never written by one. */
+START_TEST(results_and_memory)
+{
+    DA_AUTO da_task *task = NULL;
+    double seven = 0, mine = 0;
+    int64_t before;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    before = on_devices();
+    ck_ok(DA_SPAWN(&task, &put, DA_RESULT(double)));
+    ck_ok(da_task_fetch(task, &seven, sizeof seven));
+    ck_assert_double_eq(seven, 7);
+    ck_assert_int_eq(on_devices() - before, 1);
+    ck_ok(DA_SPAWN(NULL, &put, DA_WRITE_MEMORY(&mine, sizeof mine)));
+    ck_ok(da_wait_memory(&mine));
+    ck_assert_double_eq(mine, 7);
+    ck_assert_int_eq(on_devices() - before, 1);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+START_TEST(values_survive_shutdown)
+{
+    DA_AUTO da_array *a = NULL;
+    double x;
+
+    numbers(&a, DA_SHAPE(1000), DA_SHAPE(250));
+    ck_ok(da_run_on(DA_ON_GPU));
+    for (int t = 0; t < 4; t++)
+        ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(DA_BLOCK(a, t))));
+    ck_ok(da_shutdown());
+    ck_ok(da_run_on(DA_ANYWHERE));
+    ck_ok(da_init("openmp", 2));
+    ck_assert_int_eq(da_num_devices(), 0);
+    ck_ok(da_sum_all(&x, a));
+    ck_assert_double_eq(x, 1000.0 * 999 + 1000);
+    ck_ok(da_shutdown());
+    ck_ok(da_init("starpu", 0));
+    ck_assert_int_gt(da_num_devices(), 0);
+}
+END_TEST
+
+/* ---- failures ---- */
+
+static da_status fail_opencl(const da_call *call)
+{
+    return da_task_fail(call, "device %d is tired", 3);
+}
+
+static const da_codelet fails = {
+    .name = "fails", .cpu = put_cpu, .opencl = fail_opencl, .nbuffers = 1, .modes = {DA_MODE_READ_WRITE}};
+
+START_TEST(failure_on_a_device)
+{
+    DA_AUTO da_array *a = NULL, *b = NULL;
+
+    numbers(&a, DA_SHAPE(16), DA_SHAPE(16));
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(DA_SPAWN(NULL, &fails, DA_READ_WRITE(a)));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a)));
+    ck_fails(da_wait(a), DA_ERROR_TASK, "task fails failed: device 3 is tired");
+    numbers(&b, DA_SHAPE(16), DA_SHAPE(16));
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(b)));
+    ck_ok(da_wait(b));
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+/* ---- nothing to do ---- */
+
+static double cpu_seconds(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+START_TEST(idle_devices_sleep)
+{
+    const struct timespec before = {0, 500000000}, idle = {2, 0};
+    DA_AUTO da_array *a = NULL;
+    double used;
+
+    numbers(&a, DA_SHAPE(16), DA_SHAPE(16));
+    for (int again = 0; again < 2; again++) { /* also after having slept */
+        ck_ok(da_run_on(DA_ON_GPU));
+        ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(a)));
+        ck_ok(da_wait_all());
+        nanosleep(&before, NULL);
+        used = cpu_seconds();
+        nanosleep(&idle, NULL);
+        used = cpu_seconds() - used;
+        ck_assert_msg(used < 0.2, "%g s of CPU time in 2 idle seconds", used);
+    }
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+int main(void)
+{
+    const da_test_case cases[] = {
+        DA_CASE("operands", views_of_tiles, stays_on_the_cpu),
+        DA_CASE("transfers", no_transfer_too_many),
+        DA_CASE("memory", more_than_the_device_has, wrapped_memory, results_and_memory,
+                values_survive_shutdown),
+        DA_CASE("failures", failure_on_a_device),
+        DA_CASE("idle", idle_devices_sleep),
+    };
+
+    if (da_num_devices() == 0) {
+        fprintf(stderr, "no OpenCL device: skipped\n");
+        return 77;
+    }
+    return da_test_run("device tasks", cases, sizeof cases / sizeof cases[0]);
+}
