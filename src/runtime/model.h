@@ -41,6 +41,7 @@ enum {
 typedef struct model_times {
     float recent[MODEL_WINDOW]; /* seconds, a ring */
     int nrecent, next;
+    float deviation; /* of those that earlier runs measured */
     int64_t samples; /* ever */
     bool fresh;      /* some are of this process */
     bool trying;     /* a trial is on its way */
@@ -82,7 +83,10 @@ void model_machine_measure(model_machine *machine);
 /* A sample of the time that a task of this size takes. */
 void model_add(model *m, da_device_kind kind, const model_size *size, double seconds);
 /* What was measured in earlier runs: counts as one sample, whatever their number. */
-void model_recall(model *m, da_device_kind kind, const model_size *size, double seconds, int64_t samples);
+void model_recall(model *m, da_device_kind kind, const model_size *size, double seconds, double deviation,
+                  int64_t samples);
+/* All that another model knows of a size and kind; false if memory is short. */
+bool model_copy(model *m, da_device_kind kind, const model_size *size, const model_times *times);
 
 /* The time expected of a task, in seconds; positive and finite. */
 double model_expect(model *m, da_device_kind kind, const model_size *size);
