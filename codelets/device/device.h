@@ -25,6 +25,11 @@ typedef enum da_device_kind {
 /* In da_codelet.flags: one of the library's own codelets, which da_device_find() knows by name. */
 enum { DA_CODELET_OWN = 1 << 30 };
 
+/* Also in its flags: DA_CODELET_REVISION(2) and so on, 256 at most, once a kernel of it, on whatever device, takes a different time than
+ * it did. It is part of the performance models' names, so that what was measured of the former kernel is not used. */
+#define DA_CODELET_REVISION(n) ((unsigned)((n)-1) << 16)
+#define DA_CODELET_REVISION_OF(flags) (1 + ((flags) >> 16 & 0xff))
+
 typedef struct da_device_ops da_device_ops;
 
 /* One implementation of a codelet, found by the codelet's name. */

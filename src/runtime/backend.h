@@ -36,8 +36,8 @@ struct rt_task {
     unsigned flags;
     _Atomic(int) state; /* enum rt_task_state */
     rt_poison *failure; /* its own or an inherited failure */
-    void *backend;      /* starpu: its struct starpu_task, codelet */
-    size_t bytes;       /* of this block of memory */
+    void *backend; /* openmp: the inline batch; starpu: what is expected of it, where there are devices */
+    size_t bytes;  /* of this block of memory */
     int naccesses, noperands;
     rt_access *accesses; /* these and the rest lie behind the struct, in one allocation */
     da_call call;        /* buffers and values ready for the kernel; info points at `info` */

@@ -14,6 +14,7 @@
 #include "runtime/starpu_device.h"
 #include "runtime/starpu_guest.h"
 #include "runtime/starpu_interface.h"
+#include "runtime/starpu_models.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@
 static struct {
     spu_start start;
     _Atomic(bool) running;
+    bool devices; /* there are some */
     pthread_mutex_t
         lock; /* holders and acquisitions of all data, the list of registered data; inside the commit lock */
     rt_data *registered;
@@ -439,6 +441,8 @@ static void submit_one(rt_task *task)
             st->modes[i] = starpu_mode(mode);
         }
     }
+    if (spu.devices)
+        spu_codelet_times(task, st);
     result = starpu_task_submit(st);
     assert(result == 0); /* there is a CPU worker */
     (void)result;
@@ -485,6 +489,8 @@ static da_status spu_start_backend(int *workers)
         spu_guest_stop();
         return status;
     }
+    spu.devices = spu_devices() > 0;
+    spu_models_start();
     spu_codelets_start(spu.start.models);
     idle_start();
     spu.running = true;
@@ -512,8 +518,15 @@ static void spu_stop_backend(void)
             break;
         starpu_data_unregister(h);
     }
+    spu_models_stop();
     if (spu_guest_stop())
         spu_codelets_free();
+}
+
+static void at_exit(void)
+{
+    spu_kernels_at_exit();
+    spu_models_at_exit();
 }
 
 const rt_backend rt_starpu = {
@@ -530,5 +543,5 @@ const rt_backend rt_starpu = {
     .settle = spu_settle,
     .devices = devices,
     .place = place,
-    .at_exit = spu_kernels_at_exit,
+    .at_exit = at_exit,
 };

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_codelet.h"
 #include "runtime/starpu_device.h"
+#include "runtime/starpu_models.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A model's version is part of its symbol: raise it when kernels change so much that old measurements mislead. */
-#define MODEL_VERSION "v1"
-
 typedef struct kind {
     struct starpu_codelet codelet;
-    struct starpu_perfmodel model;
+    struct starpu_perfmodel model; /* StarPU's own, where there are no devices */
+    struct model *times;           /* ours, where there are */
     spu_implementations implementations;
     da_dtype dtype;
     struct kind *next;
-    char symbol[]; /* darray_NAME_v1_DTYPE; NAME stands in `name` as it was given */
+    char symbol[]; /* darray_NAME_vREVISION_DTYPE; NAME stands in `name` as it was given */
 } kind;
 
 enum { BUCKETS = 256, RECENT = 64 };
@@ -55,7 +54,9 @@ static void run_on_cpu(void *buffers[], void *arg)
         for (;;)
             pause();
     }
+    spu_model_begin(arg);
     rt_task_run(arg);
+    spu_model_end(arg);
     atomic_store_explicit(busy, false, memory_order_release);
 }
 
@@ -71,7 +72,9 @@ static void run_on_device(da_device_kind device, void *buffers[], rt_task *task,
         for (;;)
             pause();
     }
+    spu_model_begin(task);
     spu_run_on(device, &k->implementations, buffers, task, queue);
+    spu_model_end(task);
     atomic_store_explicit(busy, false, memory_order_release);
 }
 
@@ -99,6 +102,7 @@ static void task_done(void *arg)
 
     atomic_store_explicit(done, atomic_load_explicit(done, memory_order_relaxed) + 1, memory_order_relaxed);
     spu_device_done(arg);
+    spu_model_done(arg);
     rt_task_finish(arg);
 }
 
@@ -154,21 +158,28 @@ static unsigned hash(const char *name, da_dtype dtype)
     return h % BUCKETS;
 }
 
+/* Anew with each start of the runtime. */
+static void set_model(kind *k)
+{
+    k->times = spu_model_of(k->symbol);
+    k->codelet.model = !table.models ? NULL : k->times ? &spu_asking_model : &k->model;
+}
+
 static kind *kind_new(const da_codelet *codelet, da_dtype dtype)
 {
     const char *const name = codelet->name;
 
     static const char head[] = "darray_";
     const char *type = dtype ? da_dtype_name(dtype) : "memory";
-    const size_t length = strlen(name),
-                 bytes = sizeof head + length + sizeof "_" MODEL_VERSION "_" + strlen(type);
+    const size_t length = strlen(name), bytes = sizeof head + length + sizeof "_v256_" + strlen(type);
+    const unsigned revision = codelet->flags & DA_CODELET_OWN ? DA_CODELET_REVISION_OF(codelet->flags) : 1;
     kind *k = mem_zalloc(sizeof *k + bytes + length + 1);
     char *own_name;
 
     if (!k)
         return NULL;
     k->dtype = dtype;
-    snprintf(k->symbol, bytes, "%s%s_" MODEL_VERSION "_%s", head, name, type);
+    snprintf(k->symbol, bytes, "%s%s_v%u_%s", head, name, revision, type);
     for (char *c = k->symbol; *c; c++) /* it becomes a file's name */
         if (!(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') && !(*c >= '0' && *c <= '9') &&
             *c != '_' && *c != '.')
@@ -180,7 +191,7 @@ static kind *kind_new(const da_codelet *codelet, da_dtype dtype)
     k->model.symbol = k->symbol;
     starpu_codelet_init(&k->codelet);
     k->codelet.name = own_name;
-    k->codelet.model = table.models ? &k->model : NULL;
+    set_model(k);
     k->codelet.nbuffers = STARPU_VARIABLE_NBUFFERS;
     k->codelet.where = STARPU_CPU; /* of those below; each task says where it may run */
     k->codelet.cpu_funcs[0] = run_on_cpu;
@@ -198,14 +209,23 @@ static kind *kind_new(const da_codelet *codelet, da_dtype dtype)
     return k;
 }
 
+/* Used when memory is short: no model. */
+static struct starpu_codelet plain = {.where = STARPU_CPU,
+                                      .cpu_funcs = {run_on_cpu},
+                                      .nbuffers = STARPU_VARIABLE_NBUFFERS,
+                                      .name = "darray",
+                                      .callback_func = task_done};
+
+void spu_codelet_times(rt_task *task, struct starpu_task *st)
+{
+    const kind *const k = (const kind *)(const void *)st->cl;
+
+    if (st->cl != &plain)
+        spu_model_task(task, st, k->times, footprint(st));
+}
+
 struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementations **implementations)
 {
-    /* Used when memory is short: no model. */
-    static struct starpu_codelet plain = {.where = STARPU_CPU,
-                                          .cpu_funcs = {run_on_cpu},
-                                          .nbuffers = STARPU_VARIABLE_NBUFFERS,
-                                          .name = "darray",
-                                          .callback_func = task_done};
     const da_codelet *codelet = task->codelet;
     const da_dtype dtype = task->call.nbuffers > 0 ? task->call.buffers[0].dtype : (da_dtype)0;
     const size_t slot = ((uintptr_t)codelet / 64 + (size_t)dtype) % RECENT;
@@ -243,7 +263,7 @@ void spu_codelets_start(bool models)
     memset(table.recent, 0, sizeof table.recent); /* there may be other devices than before */
     for (int i = 0; i < BUCKETS; i++)
         for (kind *k = table.bucket[i]; k; k = k->next)
-            k->codelet.model = models ? &k->model : NULL;
+            set_model(k);
 }
 
 void spu_codelets_free(void)

@@ -9,6 +9,8 @@
 
 /* The codelet of a task, and its implementations on devices (null: none); under the commit lock. Lives until spu_codelets_free(). */
 struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementations **implementations);
+/* Where there are devices: what is expected of the task, which is ready to be submitted. */
+void spu_codelet_times(rt_task *task, struct starpu_task *st);
 /* Whether codelets have performance models from now on. */
 void spu_codelets_start(bool models);
 /* After StarPU's shutdown; while it still runs for the host it knows the models, so they stay. */

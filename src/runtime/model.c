@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/model.h"
+#include "base/base.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+static const double
+    incredible = 20, /* a single sample so many times worse than another kind's is tried again at once */
+    unknown = 4,     /* what may be lost by trying what nothing is known of, in tasks of the best kind */
+    allowance = 1e-3, share = 0.1, /* what trials may waste: seconds, and of all tasks' time */
+    shortest = 1e-9;
+enum {
+    PATIENCE = 8,
+    PATIENCE_MOST =
+        4096, /* tasks until a kind that looks bad is tried again: doubled as that finds nothing new */
+    NEWS = 16 /* samples that a curve may miss */
+};
+
+/* ---- the machine ---- */
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void model_machine_measure(model_machine *machine)
+{
+    enum { N = 1 << 12, ROUNDS = 8 };
+    static float x[N], y[N]; /* in a cache: what tiles are */
+    double best = 1;
+
+    memset(machine, 0, sizeof *machine);
+    for (int round = 0; round < ROUNDS; round++) {
+        const double start = now();
+        for (int i = 0; i < N; i++)
+            y[i] = y[i] * 0.5F + x[i];
+        const double t = now() - start;
+        if (t > 0 && t < best)
+            best = t;
+    }
+    machine->peak[DA_DEVICE_CPU].bytes = 3 * sizeof(float) * N / best;
+    machine->peak[DA_DEVICE_CPU].flops = 8 * 2 * N / best; /* several in registers for each one in a cache */
+    machine->peak[DA_DEVICE_CPU].seconds = 1e-6;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        machine->peak[k].bytes = 10 * machine->peak[DA_DEVICE_CPU].bytes;
+        machine->peak[k].flops = 10 * machine->peak[DA_DEVICE_CPU].flops;
+        machine->peak[k].seconds = 10e-6;
+    }
+}
+
+static double clean(double seconds)
+{
+    return seconds > shortest ? seconds < MODEL_NEVER ? seconds : MODEL_NEVER : shortest;
+}
+
+/* From the peaks alone. */
+static double prior(const model *m, int kind, const model_size *size)
+{
+    const double bytes = m->machine->peak[kind].bytes, flops = m->machine->peak[kind].flops;
+    double t = m->machine->peak[kind].seconds;
+
+    if (bytes > 0 && size->bytes > 0)
+        t += size->bytes / bytes;
+    if (flops > 0 && size->flops > 0)
+        t += size->flops / flops;
+    return clean(t);
+}
+
+/* ---- models and points ---- */
+
+model *model_new(model_machine *machine, const char *symbol)
+{
+    const size_t length = strlen(symbol) + 1;
+    model *const m = mem_zalloc(sizeof *m + length);
+
+    if (!m)
+        return NULL;
+    m->machine = machine;
+    memcpy(m->symbol, symbol, length);
+    return m;
+}
+
+void model_free(model *m)
+{
+    if (m)
+        mem_free(m->points);
+    mem_free(m);
+}
+
+static model_point *find(model *m, const model_size *size)
+{
+    for (int i = 0; i < m->npoints; i++)
+        if (m->points[i].size.footprint == size->footprint)
+            return &m->points[i];
+    return NULL;
+}
+
+/* The point of this size, new if need be; null if memory is short. */
+static model_point *point_of(model *m, const model_size *size)
+{
+    model_point *p = find(m, size);
+
+    if (!p && m->npoints < MODEL_POINTS) {
+        if (m->npoints == m->capacity) {
+            const int capacity = m->capacity ? 2 * m->capacity : 4;
+            model_point *const points = mem_realloc(m->points, (size_t)capacity * sizeof *points);
+            if (!points)
+                return NULL;
+            m->points = points;
+            m->capacity = capacity;
+        }
+        p = &m->points[m->npoints++];
+        *p = (model_point){.size = *size};
+    } else if (!p) {
+        p = &m->points[0];
+        for (int i = 1; i < m->npoints; i++)
+            if (m->points[i].used < p->used)
+                p = &m->points[i];
+        *p = (model_point){.size = *size};
+        for (int k = 0; k < DA_DEVICE_KINDS; k++)
+            m->news[k] = NEWS;
+    }
+    p->used = ++m->clock;
+    return p;
+}
+
+/* The lower median: of two samples the smaller one, since what disturbs makes slower. */
+static double median(const model_times *t)
+{
+    float sorted[MODEL_WINDOW];
+    int n = 0;
+
+    for (int i = 0; i < t->nrecent; i++) {
+        int k = n++;
+        for (; k > 0 && sorted[k - 1] > t->recent[i]; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = t->recent[i];
+    }
+    return sorted[(n - 1) / 2];
+}
+
+bool model_mean(const model_times *t, double *mean, double *deviation)
+{
+    double sum = 0, squares = 0;
+    int n = 0;
+
+    if (t->nrecent == 0)
+        return false;
+    const double middle = median(t);
+    for (int i = 0; i < t->nrecent; i++)
+        if (t->recent[i] <= 3 * middle && 3 * t->recent[i] >= middle) {
+            sum += t->recent[i];
+            n++;
+        }
+    *mean = sum / n;
+    for (int i = 0; i < t->nrecent; i++)
+        if (t->recent[i] <= 3 * middle && 3 * t->recent[i] >= middle)
+            squares += (t->recent[i] - *mean) * (t->recent[i] - *mean);
+    *deviation = t->fresh ? sqrt(squares / n) : t->deviation;
+    return true;
+}
+
+static void add(model *m, int kind, model_times *t, double seconds)
+{
+    t->recent[t->next] = (float)clean(seconds);
+    t->next = (t->next + 1) % MODEL_WINDOW;
+    m->news[kind] += t->nrecent == 0 ? NEWS : 1;
+    if (t->nrecent == 0)
+        t->patience = PATIENCE;
+    if (t->nrecent < MODEL_WINDOW)
+        t->nrecent++;
+}
+
+void model_add(model *m, da_device_kind kind, const model_size *size, double seconds)
+{
+    model_point *const p = point_of(m, size);
+
+    if (!p)
+        return;
+    add(m, (int)kind, &p->on[kind], seconds);
+    p->on[kind].samples++;
+    p->on[kind].fresh = true;
+}
+
+void model_recall(model *m, da_device_kind kind, const model_size *size, double seconds, double deviation,
+                  int64_t samples)
+{
+    model_point *const p = point_of(m, size);
+
+    if (!p || p->on[kind].nrecent > 0)
+        return;
+    add(m, (int)kind, &p->on[kind], seconds);
+    p->on[kind].deviation = (float)deviation;
+    p->on[kind].samples = samples;
+}
+
+bool model_copy(model *m, da_device_kind kind, const model_size *size, const model_times *times)
+{
+    model_point *const p = point_of(m, size);
+
+    if (!p)
+        return false;
+    p->on[kind] = *times;
+    m->news[kind] += NEWS;
+    return true;
+}
+
+/* ---- the curve ---- */
+
+double model_curve_at(const model_curve *curve, double bytes, double flops)
+{
+    const double x = curve->by_flops ? flops : bytes;
+
+    return clean((x > 0 ? curve->a * pow(x, curve->b) : 0) + curve->c);
+}
+
+/* Least squares of relative errors for a given b, neither a nor c below 0; returns the mean square. */
+static double fit(model_curve *curve, int n, const double *x, const double *y)
+{
+    double s1 = 0, sx = 0, sxx = 0, sy = 0, sxy = 0, error = 0;
+
+    for (int i = 0; i < n; i++) {
+        const double w = 1 / (y[i] * y[i]), v = pow(x[i], curve->b);
+        s1 += w;
+        sx += w * v;
+        sxx += w * v * v;
+        sy += w * y[i];
+        sxy += w * v * y[i];
+    }
+    const double det = s1 * sxx - sx * sx;
+    curve->a = det > 1e-12 * s1 * sxx ? (s1 * sxy - sx * sy) / det : 0;
+    curve->c = (sy - curve->a * sx) / s1;
+    if (curve->a <= 0) {
+        curve->a = 0;
+        curve->c = sy / s1;
+    } else if (curve->c < 0) {
+        curve->a = sxy / sxx;
+        curve->c = 0;
+    }
+    for (int i = 0; i < n; i++) {
+        const double e = (curve->a * pow(x[i], curve->b) + curve->c) / y[i] - 1;
+        error += e * e;
+    }
+    return error / n;
+}
+
+static void make_curve(model *m, int kind)
+{
+    static const double exponents[] = {1, 0.75, 1.25, 0.5, 1.5, 2}; /* the first wins where several do */
+    model_curve best = {.by_flops = true, .b = 1};
+    double x[MODEL_POINTS], y[MODEL_POINTS], least = 0, low = 0, high = 0;
+    int n = 0;
+
+    for (int i = 0; i < m->npoints; i++)
+        if (m->points[i].on[kind].nrecent > 0 && !(m->points[i].size.flops > 0))
+            best.by_flops = false;
+    for (int i = 0; i < m->npoints; i++)
+        if (m->points[i].on[kind].nrecent > 0) {
+            x[n] = best.by_flops ? m->points[i].size.flops : m->points[i].size.bytes;
+            if (!(x[n] > 1))
+                x[n] = 1;
+            low = n == 0 || x[n] < low ? x[n] : low;
+            high = n == 0 || x[n] > high ? x[n] : high;
+            y[n++] = median(&m->points[i].on[kind]);
+        }
+    if (n > 0 &&
+        low == high) { /* one size: as if a part of it were there for every task, the rest grew with it */
+        const double mean = (least = fit(&best, n, x, y), best.c), fixed = m->machine->peak[kind].seconds;
+        best.c = fixed < mean / 2 ? fixed : mean / 2;
+        best.a = (mean - best.c) / low;
+    } else if (n > 0) {
+        for (size_t i = 0; i < sizeof exponents / sizeof exponents[0]; i++) {
+            model_curve c = {.by_flops = best.by_flops, .b = exponents[i]};
+            const double error = fit(&c, n, x, y);
+            if (i == 0 || error < 0.8 * least - 1e-6) {
+                best = c;
+                least = error;
+            }
+        }
+        best.good = sqrt(least) < 0.5;
+    }
+    best.npoints = n;
+    m->curve[kind] = best;
+    m->news[kind] = 0;
+}
+
+const model_curve *model_curve_of(model *m, da_device_kind kind)
+{
+    if (m->news[kind] >= NEWS)
+        make_curve(m, (int)kind);
+    return &m->curve[kind];
+}
+
+/* ---- expecting ---- */
+
+/* By a sample or the curve; 0 if nothing was measured. *sure: worth acting upon. */
+static double measured(model *m, int kind, const model_point *p, const model_size *size, bool *sure)
+{
+    if (p && p->on[kind].nrecent > 0) {
+        *sure = true;
+        return median(&p->on[kind]);
+    }
+    const model_curve *const curve = model_curve_of(m, (da_device_kind)kind);
+    *sure = curve->good;
+    return curve->npoints > 0 ? model_curve_at(curve, size->bytes, size->flops) : 0;
+}
+
+static double expect(model *m, int kind, const model_point *p, const model_size *size, bool *sure)
+{
+    double t = measured(m, kind, p, size, sure);
+
+    /* a device: what another kind takes, by the ratio of what the peaks say. The CPU: it is where tasks go that nothing is known of. */
+    for (int k = 0; k < DA_DEVICE_KINDS && t == 0 && kind != DA_DEVICE_CPU; k++) {
+        bool other;
+        if (k != kind)
+            t = measured(m, k, p, size, &other) * prior(m, kind, size) / prior(m, k, size);
+    }
+    *sure |= kind == DA_DEVICE_CPU;
+    return t > 0 ? clean(t) : prior(m, kind, size);
+}
+
+double model_expect(model *m, da_device_kind kind, const model_size *size)
+{
+    bool sure;
+
+    return expect(m, (int)kind, find(m, size), size, &sure);
+}
+
+/* ---- choosing ---- */
+
+static bool has(unsigned kinds, int k)
+{
+    return kinds >> k & 1;
+}
+
+/* The best of the kinds that are known, or else the first. */
+static int best_of(unsigned kinds, const double seconds[DA_DEVICE_KINDS], const bool sure[DA_DEVICE_KINDS])
+{
+    int best = -1;
+
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        if (has(kinds, k) && sure[k] && (best < 0 || seconds[k] < seconds[best]))
+            best = k;
+    for (int k = 0; k < DA_DEVICE_KINDS && best < 0; k++)
+        if (has(kinds, k))
+            best = k;
+    return best;
+}
+
+void model_choose(model *m, const model_size *size, unsigned kinds, double seconds[DA_DEVICE_KINDS],
+                  int *trial)
+{
+    const model_machine *const machine = m->machine;
+    model_point *const p = point_of(m, size);
+    bool sure[DA_DEVICE_KINDS] = {false}, any;
+
+    *trial = -1;
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        seconds[k] = has(kinds, k) ? expect(m, k, p, size, &sure[k]) : MODEL_NEVER;
+    const int best = best_of(kinds, seconds, sure);
+    if (best < 0)
+        return;
+    /* nothing is tried before it is known what it may cost */
+    const bool can_tell = measured(m, best, p, size, &any) > 0;
+    for (int k = 0; k < DA_DEVICE_KINDS && p && can_tell && *trial < 0; k++) {
+        const model_times *const t = &p->on[k];
+        if (!has(kinds, k) || k == best || t->trying)
+            continue;
+        const bool once = t->nrecent == 1 && seconds[k] > incredible * seconds[best];
+        const double risk = !sure[k] || once ? unknown * seconds[best] : seconds[k] - seconds[best];
+        if ((!sure[k] || once || t->since >= t->patience) &&
+            machine->wasted + risk <= allowance + share * machine->worked)
+            *trial = k;
+    }
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        if (has(kinds, k) && (*trial >= 0 ? k != *trial : k != best && !sure[k]))
+            seconds[k] = MODEL_NEVER;
+    if (*trial >= 0)
+        p->on[*trial].trying = true;
+}
+
+void model_done(model *m, const model_size *size, da_device_kind kind, double seconds, int trial)
+{
+    model_point *const p = point_of(m, size);
+
+    if (!p)
+        return;
+    model_times *const t = &p->on[kind];
+    if (trial >= 0)
+        p->on[trial].trying = false;
+    if (seconds < 0)
+        return;
+    if (trial == (int)kind) {
+        double best = seconds;
+        for (int k = 0; k < DA_DEVICE_KINDS; k++) {
+            bool sure;
+            const double other = k == trial ? 0 : measured(m, k, p, size, &sure);
+            best = other > 0 && other < best ? other : best;
+        }
+        /* what is incredible was a start, or somebody else's doing */
+        m->machine->wasted += (seconds < incredible * best ? seconds : incredible * best) - best;
+        if (t->nrecent > 0) {
+            const double before = median(t);
+            const bool as_expected = seconds < 2 * before && before < 2 * seconds;
+            t->patience = !as_expected                  ? PATIENCE
+                          : t->patience < PATIENCE_MOST ? 2 * t->patience
+                                                        : PATIENCE_MOST;
+        }
+    }
+    m->machine->worked += seconds;
+    model_add(m, kind, size, seconds);
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        if (p->on[k].since < PATIENCE_MOST)
+            p->on[k].since += k != (int)kind;
+    t->since = 0;
+}

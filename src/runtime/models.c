@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/models.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const kind_names[DA_DEVICE_KINDS] = {"cpu", "cuda", "opencl"};
+
+void models_clear(models *m)
+{
+    for (model *a = m->first, *next; a; a = next) {
+        next = a->next;
+        model_free(a);
+    }
+    m->first = NULL;
+    m->count = 0;
+}
+
+model *models_get(models *m, const char *symbol)
+{
+    model **at = &m->first;
+
+    while (*at && strcmp((*at)->symbol, symbol) < 0)
+        at = &(*at)->next;
+    if (*at && strcmp((*at)->symbol, symbol) == 0)
+        return *at;
+    model *const a = model_new(&m->machine, symbol);
+    if (a) {
+        a->next = *at;
+        *at = a;
+        m->count++;
+    }
+    return a;
+}
+
+/* ---- the file ----
+ *
+ * Its first line names it; every further line is a point: symbol, kind of worker, footprint, bytes, flops, mean and deviation in
+ * nanoseconds, samples. Whole numbers, so that no locale reads them otherwise.
+ */
+
+static const char first_line[] = "darray models 1\n";
+enum { LINE = 512 };
+
+da_status models_path(char *path, size_t size)
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = {{"DARRAY_CACHE_DIR", ""}, {"XDG_CACHE_HOME", "/darray"}, {"HOME", "/.cache/darray"}};
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (gethostname(host, sizeof host - 1) != 0 || !host[0] || strchr(host, '/'))
+        snprintf(host, sizeof host, "localhost");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const char *const root = getenv(places[i].variable);
+        if (!root || !root[0])
+            continue;
+        const int length = snprintf(path, size, "%s%s/models/%s", root, places[i].below, host);
+        if (length > 0 && (size_t)length < size)
+            return DA_OK;
+        return err_set(DA_ERROR_STATE, "models: the path below %s is too long", root);
+    }
+    return err_set(DA_ERROR_STATE, "models: DARRAY_CACHE_DIR, XDG_CACHE_HOME and HOME are not set");
+}
+
+/* One line; false if it is damaged. */
+static bool take_line(models *m, char *line)
+{
+    char symbol[LINE], kind[16];
+    uint32_t footprint;
+    uint64_t bytes, flops, mean, deviation;
+    int64_t samples;
+    int k, end = 0;
+
+    if (sscanf(line, "%511s %15s %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 "%n",
+               symbol, kind, &footprint, &bytes, &flops, &mean, &deviation, &samples, &end) != 8 ||
+        line[end] != '\n' || samples < 1 || mean < 1)
+        return false;
+    for (k = 0; k < DA_DEVICE_KINDS && strcmp(kind, kind_names[k]) != 0; k++)
+        ;
+    model *const a = k < DA_DEVICE_KINDS ? models_get(m, symbol) : NULL;
+    if (a)
+        model_recall(a, (da_device_kind)k,
+                     &(model_size){.footprint = footprint, .bytes = (double)bytes, .flops = (double)flops},
+                     1e-9 * (double)mean, 1e-9 * (double)deviation, samples);
+    return k < DA_DEVICE_KINDS;
+}
+
+da_status models_read(models *m, const char *path)
+{
+    char own[PATH_MAX], line[LINE];
+    FILE *file;
+    int damaged = 0;
+
+    if (!path)
+        DA_TRY(models_path(own, sizeof own));
+    file = fopen(path ? path : own, "re");
+    if (!file && !path && errno == ENOENT)
+        return DA_OK;
+    if (!file)
+        return err_set(DA_ERROR_IO, "models: %s: %s", path ? path : own, strerror(errno));
+    if (!fgets(line, sizeof line, file) || strcmp(line, first_line) != 0) {
+        fclose(file);
+        return err_set(DA_ERROR_FORMAT, "models: %s does not begin with \"%.*s\"", path ? path : own,
+                       (int)sizeof first_line - 2, first_line);
+    }
+    while (fgets(line, sizeof line, file))
+        damaged += !take_line(m, line);
+    fclose(file);
+    if (damaged > 0)
+        log_line(1, "models: %d damaged lines in %s", damaged, path ? path : own);
+    return DA_OK;
+}
+
+static void write_points(FILE *file, const model *a)
+{
+    for (int i = 0; i < a->npoints; i++)
+        for (int k = 0; k < DA_DEVICE_KINDS; k++) {
+            const model_point *const p = &a->points[i];
+            double mean, deviation;
+            if (model_mean(&p->on[k], &mean, &deviation))
+                fprintf(file, "%s %s %08" PRIx32 " %.0f %.0f %.0f %.0f %" PRId64 "\n", a->symbol,
+                        kind_names[k], p->size.footprint, p->size.bytes, p->size.flops, 1e9 * mean,
+                        1e9 * deviation, p->on[k].samples);
+        }
+}
+
+/* Make the folders that the file lies in. */
+static void make_folders(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(path, S_IRWXU | S_IRWXG | S_IRWXO);
+        *slash = '/';
+    }
+}
+
+da_status models_write(const models *m, const char *path)
+{
+    char own[PATH_MAX], temporary[PATH_MAX + 16];
+    FILE *file;
+
+    if (!path) {
+        DA_TRY(models_path(own, sizeof own));
+        make_folders(own);
+        path = own;
+    }
+    if (snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid()) >= (int)sizeof temporary)
+        return err_set(DA_ERROR_IO, "models: the path %.60s... is too long", path);
+    file = fopen(temporary, "we");
+    if (!file)
+        return err_set(DA_ERROR_IO, "models: %s: %s", temporary, strerror(errno));
+    fputs(first_line, file);
+    for (const model *a = m->first; a; a = a->next)
+        write_points(file, a);
+    const bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed || rename(temporary, path) != 0) {
+        const int reason = errno;
+        unlink(temporary);
+        return err_set(DA_ERROR_IO, "models: %s: %s", path, strerror(reason));
+    }
+    return DA_OK;
+}
+
+/* Add the points of `from` that are of this process, or all; what is there gives way. */
+static da_status merge(models *to, const models *from, bool all)
+{
+    for (const model *a = from->first; a; a = a->next)
+        for (int i = 0; i < a->npoints; i++)
+            for (int k = 0; k < DA_DEVICE_KINDS; k++) {
+                const model_times *const t = &a->points[i].on[k];
+                if (t->nrecent == 0 || !(t->fresh || all))
+                    continue;
+                model *const b = models_get(to, a->symbol);
+                if (!b || !model_copy(b, (da_device_kind)k, &a->points[i].size, t))
+                    return err_memory(sizeof(model_point), "models");
+            }
+    return DA_OK;
+}
+
+da_status models_save(const models *m)
+{
+    models kept = {0};
+
+    /* A file that cannot be read is replaced. Two processes that save at once: the later one may lose what the other added. */
+    da_status status = models_read(&kept, NULL);
+    if (status == DA_OK || status == DA_ERROR_FORMAT)
+        status = merge(&kept, m, false);
+    if (status == DA_OK)
+        status = models_write(&kept, NULL);
+    models_clear(&kept);
+    return status;
+}
+
+/* ---- for the tool ---- */
+
+const char *models_dtype(const model *m)
+{
+    const char *const last = strrchr(m->symbol, '_');
+
+    return last ? last + 1 : m->symbol;
+}
+
+const char *models_kind_name(da_device_kind kind)
+{
+    return kind_names[kind];
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const models_point *const p = a, *const q = b;
+
+    return p->flops != q->flops   ? (p->flops > q->flops ? 1 : -1)
+           : p->bytes != q->bytes ? (p->bytes > q->bytes ? 1 : -1)
+                                  : (p->footprint > q->footprint) - (p->footprint < q->footprint);
+}
+
+int models_points(const model *m, da_device_kind kind, models_point *out, int max)
+{
+    models_point all[MODEL_POINTS];
+    int n = 0;
+
+    for (int i = 0; i < m->npoints; i++) {
+        const model_point *const p = &m->points[i];
+        models_point *const to = &all[n];
+        if (!model_mean(&p->on[kind], &to->mean, &to->deviation))
+            continue;
+        to->footprint = p->size.footprint;
+        to->bytes = p->size.bytes;
+        to->flops = p->size.flops;
+        to->samples = p->on[kind].samples;
+        n++;
+    }
+    qsort(all, (size_t)n, sizeof all[0], by_size);
+    memcpy(out, all, (size_t)(n < max ? n : max) * sizeof all[0]);
+    return n;
+}
+
+double models_predict(model *m, da_device_kind kind, double bytes, double flops)
+{
+    const model_curve *const curve = model_curve_of(m, kind);
+
+    return curve->npoints > 0 ? model_curve_at(curve, bytes, flops) : 0;
+}
+
+da_status models_export(const char *path)
+{
+    models m = {0};
+    da_status status = models_read(&m, NULL);
+
+    if (status == DA_OK)
+        status = models_write(&m, path);
+    models_clear(&m);
+    return status;
+}
+
+da_status models_import(const char *path)
+{
+    models m = {0}, more = {0};
+    da_status status = models_read(&more, path);
+
+    if (status == DA_OK)
+        status = models_read(&m, NULL);
+    if (status == DA_OK || status == DA_ERROR_FORMAT)
+        status = merge(&m, &more, true);
+    if (status == DA_OK)
+        status = models_write(&m, NULL);
+    models_clear(&m);
+    models_clear(&more);
+    return status;
+}
+
+da_status models_reset(const char *symbol)
+{
+    models m = {0};
+    da_status status = symbol ? models_read(&m, NULL) : DA_OK;
+
+    if (status == DA_OK && symbol) {
+        model **at = &m.first;
+        while (*at && strcmp((*at)->symbol, symbol) != 0)
+            at = &(*at)->next;
+        if (*at) {
+            model *const gone = *at;
+            *at = gone->next;
+            model_free(gone);
+        } else {
+            status = err_set(DA_ERROR_ARGUMENT, "models: there is none of the symbol %s", symbol);
+        }
+    }
+    if (status == DA_OK)
+        status = models_write(&m, NULL);
+    models_clear(&m);
+    return status;
+}

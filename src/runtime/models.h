@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The models of a process, or of a file. This machine's are kept in DIRECTORY/models/HOST, where the directory is
+ * $DARRAY_CACHE_DIR, else $XDG_CACHE_HOME/darray, else $HOME/.cache/darray, else none. The StarPU runtime reads them as it starts
+ * with devices, and adds what was measured as it stops. Used by the darray tool as well.
+ */
+#ifndef DARRAY_SRC_MODELS_H
+#define DARRAY_SRC_MODELS_H
+
+#include "base/base.h"
+#include "base/lock.h"
+#include "runtime/model.h"
+
+typedef struct models {
+    lock_word lock; /* of the live ones: around every use of a model */
+    model_machine machine;
+    model *first; /* by symbol */
+    int count;
+} models;
+
+/* No models; zero-initialised is valid. */
+void models_clear(models *m);
+
+/* The model of a symbol, darray_NAME_v1_DTYPE, made if it is not there; null if memory is short. */
+model *models_get(models *m, const char *symbol);
+
+/* Path of this machine's models; DA_ERROR_STATE if there is no place for them. */
+da_status models_path(char *path, size_t size);
+
+/* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist. Lines that are damaged are skipped;
+ * DA_ERROR_IO if the file cannot be read or is none of ours. */
+da_status models_read(models *m, const char *path);
+/* The file appears whole or stays as it was. A null path: this machine's, whose folder is made. */
+da_status models_write(const models *m, const char *path);
+/* Add what this process measured to this machine's file. */
+da_status models_save(const models *m);
+
+/* ---- for the tool ---- */
+
+/* One measured size. */
+typedef struct models_point {
+    uint32_t footprint;
+    double bytes, flops;    /* flops 0: unknown */
+    double mean, deviation; /* seconds */
+    int64_t samples;
+} models_point;
+
+/* "f64" of darray_da_gemm_v1_f64: where it begins in the symbol. */
+const char *models_dtype(const model *m);
+/* "cpu", "cuda", "opencl". */
+const char *models_kind_name(da_device_kind kind);
+/* The points of a kind of worker, by flops, then by bytes; the first `max` of them. Returns how many there are. */
+int models_points(const model *m, da_device_kind kind, models_point *out, int max);
+/* What a task of this size is expected to take on a kind of worker, by its curve: seconds, or 0 if nothing was measured there. */
+double models_predict(model *m, da_device_kind kind, double bytes, double flops);
+
+/* This machine's models to a file, and back; of what both have the file's wins. */
+da_status models_export(const char *path);
+da_status models_import(const char *path);
+/* Forget one of this machine's models, or all: null. DA_ERROR_ARGUMENT if there is none of this symbol. */
+da_status models_reset(const char *symbol);
+
+#endif

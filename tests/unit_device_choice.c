@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where tasks run when they may run anywhere: codelets that take a known time on the CPU and another on a device, because they sleep. One
+ * OpenCL device under StarPU, which PoCL makes; it needs no core of its own as long as it sleeps.
+ */
+#include "runtime/models.h"
+#include "runtime/starpu_models.h"
+#include "test.h"
+
+#include <math.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int64_t on_devices(void)
+{
+    da_stats s;
+
+    da_get_stats(&s);
+    return s.tasks_device;
+}
+
+/* ---- codelets that sleep for {CPU, device} ---- */
+
+typedef struct costs {
+    double cpu, device; /* seconds */
+} costs;
+
+/* What the sleeps took in fact. */
+static struct {
+    pthread_mutex_t lock;
+    double sum[2];
+    int count[2];
+} slept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static da_status nap(const da_call *call, int device)
+{
+    const costs *const c = call->values[0].data;
+    const double begin = now(), t = device ? c->device : c->cpu;
+    const struct timespec span = {(time_t)t, (long)((t - floor(t)) * 1e9)};
+
+    nanosleep(&span, NULL);
+    pthread_mutex_lock(&slept.lock);
+    slept.sum[device] += now() - begin;
+    slept.count[device]++;
+    pthread_mutex_unlock(&slept.lock);
+    return DA_OK;
+}
+
+static da_status nap_cpu(const da_call *call)
+{
+    return nap(call, 0);
+}
+
+static da_status nap_device(const da_call *call)
+{
+    return nap(call, 1);
+}
+
+static double nap_flops(const da_call *call)
+{
+    return 1e3 * (double)call->buffers[0].shape[0];
+}
+
+/* A codelet of this name, which no other test uses; so it has models of its own. */
+static da_codelet sleeper(const char *name)
+{
+    return (da_codelet){.name = name,
+                        .cpu = nap_cpu,
+                        .opencl = nap_device,
+                        .nbuffers = 1,
+                        .nvalues = 1,
+                        .value_sizes = {sizeof(costs)},
+                        .modes = {DA_MODE_READ_WRITE}};
+}
+
+/* n tasks one after the other; *devices: how many a device did. */
+static void chain(const da_codelet *codelet, costs c, int n, int64_t *devices)
+{
+    DA_AUTO da_array *a = NULL;
+    const int64_t before = on_devices();
+
+    ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(16)));
+    ck_ok(da_wait(a));
+    for (int i = 0; i < n; i++)
+        ck_ok(DA_SPAWN(NULL, codelet, DA_READ_WRITE(a), DA_VALUE(c)));
+    ck_ok(da_wait_all());
+    *devices = on_devices() - before;
+}
+
+/* n tasks that do not depend on each other; the seconds that they took. */
+static double crowd(const da_codelet *codelet, costs c, int n)
+{
+    da_array **const a = calloc((size_t)n, sizeof *a);
+    double t;
+
+    for (int i = 0; i < n; i++) {
+        ck_ok(da_zeros(&a[i], DA_F64, DA_SHAPE(16)));
+        ck_ok(da_wait(a[i]));
+    }
+    memset(slept.sum, 0, sizeof slept.sum);
+    memset(slept.count, 0, sizeof slept.count);
+    t = now();
+    for (int i = 0; i < n; i++)
+        ck_ok(DA_SPAWN(NULL, codelet, DA_READ_WRITE(a[i]), DA_VALUE(c)));
+    ck_ok(da_wait_all());
+    t = now() - t;
+    for (int i = 0; i < n; i++)
+        da_array_release(&a[i]);
+    free(a);
+    return t;
+}
+
+/* ---- tests ---- */
+
+static const costs faster = {5e-3, 0.5e-3}, slower = {0.5e-3, 5e-3};
+
+/* Nothing is known at first, and a device ten times slower costs little nevertheless. Here and below costs are those that the codelets
+ * are given: what other processes do to the machine makes sleeps longer, but is not what is tested. */
+START_TEST(first_run)
+{
+    enum { N = 200 };
+    const da_codelet slow = sleeper("first_slow"), fast = sleeper("first_fast");
+    const costs c[] = {{2e-3, 20e-3}, {2e-3, 0.2e-3}};
+    int64_t devices;
+    double cost;
+
+    chain(&slow, c[0], N, &devices);
+    cost = (double)(N - devices) * c[0].cpu + (double)devices * c[0].device;
+    ck_assert_msg(cost <= 1.5 * N * c[0].cpu, "%d of %d tasks: %g s, %g s on the CPU alone", (int)devices, N,
+                  cost, N * c[0].cpu);
+    ck_assert_int_ge(devices, 1); /* it was tried */
+    chain(&fast, c[1], N, &devices);
+    ck_assert_msg(devices >= N * 3 / 4, "%d of %d tasks", (int)devices, N); /* and used within the run */
+}
+END_TEST
+
+/* The same with tasks that are all there at once, before any was measured. */
+START_TEST(first_crowd)
+{
+    enum { N = 100 };
+    const da_codelet slow = sleeper("crowd_slow");
+    const costs c = {2e-3, 20e-3};
+    const double alone = c.cpu * N / da_num_workers();
+
+    crowd(&slow, c, N);
+    ck_assert_msg(slept.count[1] * c.device <= 1.5 * alone,
+                  "%d tasks on the device: %g s, %g s on the CPU alone", slept.count[1],
+                  slept.count[1] * c.device, alone);
+}
+END_TEST
+
+START_TEST(a_chain_goes_where_it_is_fast)
+{
+    enum { N = 300 };
+    const da_codelet fast = sleeper("chain_fast"), slow = sleeper("chain_slow");
+    int64_t devices;
+
+    chain(&fast, faster, 100, &devices);
+    chain(&fast, faster, N, &devices);
+    ck_assert_msg(devices >= N * 95 / 100, "%d of %d tasks", (int)devices, N);
+    chain(&slow, slower, 100, &devices);
+    chain(&slow, slower, N, &devices);
+    ck_assert_msg(devices <= N * 5 / 100, "%d of %d tasks", (int)devices, N);
+}
+END_TEST
+
+/* Independent tasks share all workers; by the times that they took, no other division would have been much better. Other processes
+ * can make the run longer and its sleeps unequal, never better than it is: so one that is good enough, of a few, is proof. */
+START_TEST(makespan)
+{
+    static const struct {
+        const char *name;
+        costs c;
+    } cases[] = {
+        {"span_equal", {40e-3, 40e-3}}, {"span_fast", {60e-3, 15e-3}}, {"span_slow", {20e-3, 100e-3}}};
+    enum { N = 60, ATTEMPTS = 6 };
+    const da_codelet codelet = sleeper(cases[_i].name);
+    const int workers = da_num_workers();
+    double best = INFINITY;
+    char what[200] = "";
+    int64_t devices;
+
+    for (int d = 0; d < 2; d++) {
+        ck_ok(da_run_on(d ? DA_ON_GPU : DA_ON_CPU));
+        chain(&codelet, cases[_i].c, 5, &devices);
+    }
+    ck_ok(da_run_on(DA_ANYWHERE));
+    for (int attempt = 0; attempt < ATTEMPTS && best > 1.1; attempt++) {
+        const double t = crowd(&codelet, cases[_i].c, N);
+        double each[2], optimum = INFINITY;
+        for (int d = 0; d < 2; d++) {
+            ck_assert_int_gt(slept.count[d], 0);
+            each[d] = slept.sum[d] / slept.count[d];
+        }
+        for (int n = 0; n <= N; n++) /* by devices */
+            optimum = fmin(optimum, fmax(each[0] * ceil((double)(N - n) / workers),
+                                         each[1] * ceil((double)n / da_num_devices())));
+        if (t / optimum < best) {
+            best = t / optimum;
+            snprintf(what, sizeof what, "%g s, at best %g s: CPU %d of %g s, device %d of %g s", t, optimum,
+                     slept.count[0], each[0], slept.count[1], each[1]);
+        }
+    }
+    ck_assert_msg(best <= 1.1, "%s", what);
+}
+END_TEST
+
+/* Sizes of one codelet go different ways. */
+START_TEST(sizes_part)
+{
+    enum { SMALL = 16, LARGE = 4096, N = 100 };
+    da_codelet codelet = sleeper("sizes");
+    const costs small = {0.2e-3, 2e-3}, large = {10e-3, 1e-3};
+    DA_AUTO da_array *a = NULL, *b = NULL;
+    int64_t devices[2];
+
+    codelet.flops = nap_flops;
+    ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(SMALL)));
+    ck_ok(da_zeros(&b, DA_F64, DA_SHAPE(LARGE)));
+    for (int again = 0; again < 2; again++) {
+        devices[0] = on_devices();
+        for (int i = 0; i < N; i++)
+            ck_ok(DA_SPAWN(NULL, &codelet, DA_READ_WRITE(a), DA_VALUE(small)));
+        ck_ok(da_wait_all());
+        devices[0] = on_devices() - devices[0];
+        devices[1] = on_devices();
+        for (int i = 0; i < N; i++)
+            ck_ok(DA_SPAWN(NULL, &codelet, DA_READ_WRITE(b), DA_VALUE(large)));
+        ck_ok(da_wait_all());
+        devices[1] = on_devices() - devices[1];
+    }
+    ck_assert_msg(devices[0] <= 5 && devices[1] >= 95, "%d of %d small, %d of %d large tasks",
+                  (int)devices[0], N, (int)devices[1], N);
+}
+END_TEST
+
+/* The live model of a codelet whose first buffer is float64, and its only size. */
+static model *live_model(const char *name, model_size *size)
+{
+    char symbol[100];
+    models *const m = spu_models();
+
+    ck_assert_ptr_nonnull(m);
+    snprintf(symbol, sizeof symbol, "darray_%s_v1_float64", name);
+    for (model *a = m->first; a; a = a->next)
+        if (strcmp(a->symbol, symbol) == 0) {
+            ck_assert_int_eq(a->npoints, 1);
+            *size = a->points[0].size;
+            return a;
+        }
+    ck_abort_msg("no model %s", symbol);
+}
+
+/* One sample a thousand times too slow, of a size that was measured once or never before, or often. */
+START_TEST(poisoned)
+{
+    enum { N = 300 };
+    char name[20];
+    int64_t devices;
+    model_size size;
+
+    snprintf(name, sizeof name, "poisoned%d", _i);
+    const da_codelet codelet = sleeper(name);
+    ck_ok(da_run_on(_i == 1 ? DA_ON_GPU : DA_ON_CPU));
+    chain(&codelet, faster, 1, &devices);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    if (_i == 2)
+        chain(&codelet, faster, 100, &devices);
+    model *const m = live_model(name, &size);
+    lock_acquire(&spu_models()->lock);
+    model_add(m, DA_DEVICE_OPENCL, &size, 1000 * faster.device);
+    lock_release(&spu_models()->lock);
+    chain(&codelet, faster, 100, &devices);
+    chain(&codelet, faster, N, &devices);
+    ck_assert_msg(devices >= N * 95 / 100, "%d of %d tasks", (int)devices, N);
+}
+END_TEST
+
+START_TEST(scopes)
+{
+    enum { N = 40 };
+    const da_codelet fast = sleeper("scope_fast"), slow = sleeper("scope_slow");
+    int64_t devices;
+
+    chain(&fast, faster, 50, &devices);
+    ck_ok(da_run_on(DA_ON_CPU));
+    chain(&fast, faster, N, &devices);
+    ck_assert_int_eq(devices, 0);
+    ck_ok(da_run_on(DA_ON_GPU));
+    chain(&slow, slower, N, &devices);
+    ck_assert_int_eq(devices, N);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    chain(&fast, faster, N, &devices);
+    ck_assert_int_ge(devices, N - 4);
+
+    setenv("DARRAY_DEVICE", "gpu", 1);
+    ck_ok(da_shutdown());
+    chain(&slow, slower, N, &devices);
+    ck_assert_int_eq(devices, N);
+    setenv("DARRAY_DEVICE", "cpu", 1);
+    ck_ok(da_shutdown());
+    chain(&fast, faster, N, &devices);
+    ck_assert_int_eq(devices, 0);
+    unsetenv("DARRAY_DEVICE");
+    ck_ok(da_shutdown());
+}
+END_TEST
+
+/* A second run knows what the first one measured; StarPU's tools see it, too. */
+START_TEST(kept)
+{
+    enum { N = 60 };
+    const da_codelet codelet = sleeper("kept");
+    models m = {0};
+    models_point p;
+    int64_t devices;
+
+    chain(&codelet, faster, 100, &devices);
+    ck_ok(da_shutdown());
+    ck_ok(models_read(&m, NULL));
+    const model *const a = models_get(&m, "darray_kept_v1_float64");
+    ck_assert_int_eq(models_points(a, DA_DEVICE_OPENCL, &p, 1), 1);
+    ck_assert_msg(p.mean >= 0.5e-3 && p.mean < faster.cpu && p.samples >= 20, "%g s, %d samples", p.mean,
+                  (int)p.samples);
+    ck_assert_int_eq(models_points(a, DA_DEVICE_CPU, &p, 1), 1);
+    ck_assert_msg(p.mean >= faster.cpu && p.samples >= 1, "%g s, %d samples", p.mean, (int)p.samples);
+    models_clear(&m);
+
+    chain(&codelet, faster, N, &devices);
+    ck_assert_msg(devices >= N * 95 / 100, "%d of %d tasks", (int)devices, N);
+
+    struct starpu_perfmodel theirs = {0};
+    struct starpu_perfmodel_arch *arch = starpu_worker_get_perf_archtype(
+        starpu_worker_get_by_type(STARPU_OPENCL_WORKER, 0), STARPU_NMAX_SCHED_CTXS);
+    ck_assert_int_eq(starpu_perfmodel_load_symbol("darray_kept_v1_float64", &theirs), 0);
+    const struct starpu_perfmodel_per_arch *const per = starpu_perfmodel_get_model_per_arch(&theirs, arch, 0);
+    ck_assert_ptr_nonnull(per);
+    ck_assert_ptr_nonnull(per->list);
+    ck_assert_double_ge(per->list->entry->mean, 0.5e3);
+    ck_assert_double_lt(per->list->entry->mean, 1e6 * faster.cpu);
+    starpu_perfmodel_unload_model(&theirs);
+}
+END_TEST
+
+/* A library's codelet whose kernel changed has models of its own. */
+START_TEST(revisions)
+{
+    da_codelet codelet = sleeper("revised");
+    int64_t devices;
+    int found = 0;
+
+    for (unsigned revision = 1; revision <= 3; revision += 2) {
+        codelet.flags = DA_CODELET_OWN | DA_CODELET_REVISION(revision);
+        chain(&codelet, faster, 1, &devices);
+        ck_ok(da_shutdown()); /* a codelet's revision is that of its first task */
+    }
+    ck_ok(da_init(NULL, 0));
+    for (const model *a = spu_models()->first; a; a = a->next)
+        found += strcmp(a->symbol, "darray_revised_v1_float64") == 0 ||
+                 strcmp(a->symbol, "darray_revised_v3_float64") == 0;
+    ck_assert_int_eq(found, 2);
+}
+END_TEST
+
+int main(void)
+{
+    static char folder[] = "/tmp/darray-choice-XXXXXX";
+    char command[100];
+    int result = 77;
+    const da_test_case cases[] = {
+        DA_CASE("first run", first_run, first_crowd),
+        DA_CASE("chains", a_chain_goes_where_it_is_fast, sizes_part),
+        DA_CASE_LOOP("makespan", 3, makespan),
+        DA_CASE_LOOP("poisoned", 3, poisoned),
+        DA_CASE("scopes", scopes),
+        DA_CASE("kept", kept, revisions),
+    };
+
+    setenv("STARPU_OPENCL_ON_CPUS", "1", 0);
+    setenv("POCL_DEVICES", "basic", 0);
+    setenv("STARPU_WORKERS_NOBIND", "1", 0);
+    if (da_num_devices() == 0) {
+        fprintf(stderr, "no OpenCL device: skipped\n");
+        return 77;
+    }
+    /* nothing is known from earlier runs */
+    if (!mkdtemp(folder) || setenv("DARRAY_CACHE_DIR", folder, 1) != 0)
+        return EXIT_FAILURE;
+    if (da_init(NULL, 0) != DA_OK) { /* StarPU's first start takes seconds: it measures transfers */
+        fprintf(stderr, "%s\n", da_error());
+        return EXIT_FAILURE;
+    }
+    if (starpu_worker_get_count_by_type(STARPU_OPENCL_WORKER) > 0)
+        result = da_test_run("device choice", cases, sizeof cases / sizeof cases[0]);
+    else
+        fprintf(stderr, "no OpenCL device but others: skipped\n");
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return da_shutdown() == DA_OK && system(command) == 0 ? result : EXIT_FAILURE;
+}
