@@ -233,6 +233,17 @@ static bool has(da_dtype dtype)
     return true;
 }
 
+static da_status scratch(const da_call *call, size_t bytes, da_buffer *memory)
+{
+    cuda_lane *lane;
+    char *data;
+
+    DA_TRY(cuda_lane_of(&lane, call));
+    DA_TRY(cuda_scratch(&data, lane, call, bytes));
+    *memory = (da_buffer){.data = data};
+    return DA_OK;
+}
+
 DA_API const da_device_ops *da_device_module(void);
 
 const da_device_ops *da_device_module(void)
@@ -245,6 +256,7 @@ const da_device_ops *da_device_module(void)
         .count = count,
         .kernels = kernels,
         .launch = cuda_launch,
+        .scratch = scratch,
         .has = has,
         .compile = cuda_compile,
     };
