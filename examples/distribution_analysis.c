@@ -68,18 +68,12 @@ static da_status max_of_means(const da_call *call)
     return DA_OK;
 }
 
+/* without the members' names, which C++17 does not take */
 static const da_codelet moments_codelet = {
-    .name = "moments",
-    .cpu = compute_moments,
-    .nbuffers = 2,
-    .modes = {DA_MODE_READ, DA_MODE_WRITE},
-};
+    "moments", compute_moments, 2, {DA_MODE_READ, DA_MODE_WRITE}, 0, {0}, NULL, 0, NULL, NULL};
 static const da_codelet max_of_means_codelet = {
-    .name = "max_of_means",
-    .cpu = max_of_means,
-    .nbuffers = 3,
-    .modes = {DA_MODE_READ, DA_MODE_READ, DA_MODE_WRITE},
-};
+    "max_of_means", max_of_means, 3, {DA_MODE_READ, DA_MODE_READ, DA_MODE_WRITE}, 0, {0}, NULL, 0,
+    NULL,           NULL};
 
 /* ---- the samples ---- */
 
