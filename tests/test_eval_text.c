@@ -232,6 +232,14 @@ START_TEST(other_errors)
         const da_expr values[] = {DA_X(x)};
         ck_fails(da_eval_text(&r, deep, "x", 1, values), DA_ERROR_FORMAT, "nested more than 200 deep");
     }
+    {
+        static char powers[2 * 200000 + 2 + 1];
+        for (int i = 0; i < 100000; i++)
+            memcpy(powers + 3 * i, "2**", 3);
+        strcpy(powers + 300000, "1");
+        ck_fails(da_eval_text(&r, powers, "", 0, NULL), DA_ERROR_FORMAT, "nested more than 200 deep");
+        ck_fails(da_eval_text(&r, "a+1", "", 0, NULL), DA_ERROR_FORMAT, "among the values ()");
+    }
     ck_assert_ptr_null(r);
     {
         /* a failing builder's error comes through */

@@ -205,7 +205,7 @@ static int constant(parser *p, const char *at, size_t length)
             err_set(DA_ERROR_FORMAT,
                     "%s: column %zu of \"%.200s\": %.*s is neither among the values (%.200s) nor a constant",
                     function, (size_t)(at - p->text) + 1, p->text,
-                    (int)(length < NAME_SHOWN ? length : NAME_SHOWN), at, p->names);
+                    (int)(length < NAME_SHOWN ? length : NAME_SHOWN), at, p->names ? p->names : "");
     return -1;
 }
 
@@ -284,7 +284,10 @@ static int power(parser *p)
     const int base = primary(p);
     if (base < 0 || !accept_power(p))
         return base;
+    if (++p->depth > MAX_DEPTH) /* it binds from the right: the exponent may have one, too */
+        return too_deep(p);
     const int exponent = unary(p);
+    p->depth--;
     return exponent < 0 ? -1 : made(p, arena_apply(DA_OP_pow, base, exponent, 0));
 }
 
