@@ -279,6 +279,15 @@ START_TEST(nothing_to_reduce)
              "da_min: no elements to choose from along the reduced axes of shape (0, 3)");
     ck_fails(da_argmax(&r, a, DA_AXES(0), 0), DA_ERROR_SHAPE, "da_argmax: no elements");
     ck_fails(da_vector_norm(&r, a, DA_ALL, INFINITY, 0), DA_ERROR_SHAPE, "no elements");
+    {
+        DA_AUTO da_array *none = NULL;
+        ck_ok(da_zeros(&none, DA_F64, DA_SHAPE(0, 0))); /* as NumPy: whether there are results or not */
+        ck_fails(da_max(&r, none, DA_AXES(0), 0), DA_ERROR_SHAPE, "da_max: no elements");
+        ck_fails(da_argmax(&r, none, DA_AXES(0), 0), DA_ERROR_SHAPE, "da_argmax: no elements");
+        ck_ok(da_sum(&r, none, DA_AXES(0), 0));
+        ck_assert_int_eq(da_array_size(r), 0);
+        da_array_release(&r);
+    }
     ck_ok(da_max(&r, a, DA_AXES(1), 0)); /* no result lacks elements */
     ck_assert_int_eq(da_array_size(r), 0);
     da_array_release(&r);

@@ -127,7 +127,7 @@ DA_NODISCARD da_status da_eval_text(da_array **out, const char *text, const char
  * with extent 1), asynchronous as da_eval(). `axes` is DA_ALL, DA_AXES(...), negative ones from the last, or DA_NO_AXES.
  * - sum, prod: bool and signed integers give i64, unsigned ones u64, wrapping around; others their own dtype. Sums are
  *   pairwise: their error grows with the logarithm of the number of elements. None: 0 and 1.
- * - min, max: NaN if an element is; DA_ERROR_DTYPE for complex, DA_ERROR_SHAPE where a result would come from no elements.
+ * - min, max: NaN if an element is; DA_ERROR_DTYPE for complex, DA_ERROR_SHAPE where a reduced axis has no elements.
  * - mean: f64 for bool and integers. None: NaN.
  * - any, all: bool. None: false and true.
  * The order of combination depends on shapes, tilings and dtype only, so that repeated calls give the same bits.

@@ -491,14 +491,13 @@ static da_status no_elements(const reduction *r)
                    r->function, shape_text(&shape, text));
 }
 
-/* True if some element of the result comes from no elements. */
+/* True if elements of the result, if it has any, come from no elements. */
 static bool lacks_elements(const reduction *r)
 {
-    int64_t kept = 1;
     for (int d = 0; d < r->ndim; d++)
-        if (!r->reduced[d] && r->shape[d] == 0)
-            kept = 0;
-    return r->count == 0 && kept > 0;
+        if (r->reduced[d] && r->shape[d] == 0)
+            return true;
+    return false;
 }
 
 /* ---- one operation, the same dtype: sum, prod, min, max, any, all ---- */
