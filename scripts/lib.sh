@@ -76,6 +76,7 @@ int main() { return 0; }' | CC=${CXX:-c++} compiles c++ ;;
         clblast) have pkg-config && pkg-config --exists clblast ;;
         pocl) # any OpenCL device would do; PoCL is one everywhere
             compgen -G '/etc/OpenCL/vendors/*.icd' >/dev/null ;;
+        locales) [ -f /usr/share/i18n/locales/de_DE ] && have localedef ;;
         python) find_python >/dev/null ;;
         numpy) find_python 'import numpy' >/dev/null ;;
         clang) have clang-14 ;;
@@ -101,6 +102,7 @@ starpu:libstarpu-dev:-:starpu (AUR):starpu:starpu (guix-hpc channel)
 opencl:ocl-icd-opencl-dev opencl-headers:ocl-icd-devel opencl-headers:ocl-icd opencl-headers:ocl-icd opencl-headers:ocl-icd opencl-headers
 clblast:libclblast-dev:clblast-devel:clblast:clblast:-
 pocl:pocl-opencl-icd:pocl:pocl:pocl:pocl
+locales:locales:glibc-locale-source:glibc:-:glibc
 check:check:check-devel:check:check:check
 python:python3:python3:python:python:python
 numpy:python3-numpy:python3-numpy:python-numpy:py-numpy:python-numpy
@@ -112,7 +114,7 @@ clang-format:clang-format-14:clang-tools-extra:clang:llvm:clang-toolchain@14
 # shellcheck disable=SC2034 # for the scripts that source this file
 {
     needs_build='compiler openmp meson ninja pkg-config hwloc openblas starpu'
-    needs_tests='c++ lapacke check python numpy opencl clblast pocl'
+    needs_tests='c++ lapacke check python numpy locales opencl clblast pocl'
     needs_lint='clang-format'
     needs_clang='clang clang-openmp clang-runtime'
 }
@@ -182,7 +184,7 @@ ensure_tools() {
     fi
     for need in $missing; do
         case $need in
-            starpu | opencl | clblast | pocl) ;;
+            starpu | opencl | clblast | pocl | locales) ;;
             *) must+=("$need") ;;
         esac
     done
@@ -196,6 +198,7 @@ ensure_tools() {
             starpu) say "no StarPU: only the OpenMP runtime is built" ;;
             opencl) say "no OpenCL: its module is not built" ;;
             clblast) say "no CLBlast: OpenCL devices get no products and solves" ;;
+            locales) say "no sources of locales: tests of decimal commas are weaker" ;;
             pocl) say "no OpenCL device: the tests that need one are skipped" ;;
         esac
     done

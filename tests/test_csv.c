@@ -211,13 +211,39 @@ START_TEST(what_is_not_written)
 }
 END_TEST
 
+/* What arrays could not hold is refused while it is read, not when memory is short. */
+START_TEST(more_than_the_limit)
+{
+    char *const before = getenv("DARRAY_MEMORY_LIMIT");
+    da_array *a = NULL;
+    FILE *f;
+
+    ck_ok(da_shutdown());
+    ck_assert_ptr_null(before);
+    setenv("DARRAY_MEMORY_LIMIT", "100K", 1);
+    ck_ok(da_shutdown()); /* reads it */
+    f = fopen(path, "w");
+    for (int i = 0; i < 40000; i++)
+        fputs("1\n", f);
+    fclose(f);
+    ck_fails(da_load_csv(&a, path, 0), DA_ERROR_MEMORY, "line 16385: more than the limit of 102400 bytes");
+    f = fopen(path, "w");
+    for (int i = 0; i < 300000; i++)
+        fputc('1', f);
+    fclose(f);
+    ck_fails(da_load_csv(&a, path, 0), DA_ERROR_MEMORY, "line 0: more than the limit of 102400 bytes");
+    unsetenv("DARRAY_MEMORY_LIMIT");
+    ck_ok(da_shutdown());
+    ck_assert_ptr_null(a);
+}
+END_TEST
+
 START_TEST(the_locale_does_not_matter)
 {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "nl_NL.UTF-8"};
     da_array *a;
-    for (int i = 0; i < 4; i++)
-        if (setlocale(LC_ALL, names[i]))
-            break;
+    /* tests/meson.build makes it where locales can be made */
+    if (!setlocale(LC_ALL, "de_DE.UTF-8"))
+        ck_assert_msg(!getenv("LOCPATH"), "the locale that was made for this test is not there");
     ck_loads("1.5,2.5\n", 0, DA_SHAPE(1, 2), 1.5, 2.5);
     ck_ok(da_full(&a, DA_F64, DA_SHAPE(1), 1.5));
     ck_ok(da_save_csv(path, a, NULL));
@@ -227,6 +253,8 @@ START_TEST(the_locale_does_not_matter)
 }
 END_TEST
 
-DA_TEST_MAIN("csv", DA_CASE_WITH("reading", make_file, drop_file, what_is_read, what_is_refused, long_lines),
+DA_TEST_MAIN("csv",
+             DA_CASE_WITH("reading", make_file, drop_file, what_is_read, what_is_refused, long_lines,
+                          more_than_the_limit),
              DA_CASE_WITH("writing", make_file, drop_file, what_is_written, exactly, what_is_not_written),
              DA_CASE_WITH("locale", make_file, drop_file, the_locale_does_not_matter))

@@ -19,10 +19,22 @@ typedef struct csv {
     int64_t n, capacity;
 } csv;
 
+/* More bytes of one file than arrays may take are refused before memory is short. */
+static da_status check_size(const csv *c, int64_t bytes)
+{
+    const int64_t limit = config_get()->memory_limit;
+    if (bytes <= limit)
+        return DA_OK;
+    return err_set(DA_ERROR_MEMORY,
+                   "da_load_csv: '%s', line %lld: more than the limit of %lld bytes for arrays", c->path,
+                   (long long)c->line, (long long)limit);
+}
+
 static da_status add_value(csv *c, double x)
 {
     if (c->n == c->capacity) {
         const int64_t capacity = c->capacity ? 2 * c->capacity : 1024;
+        DA_TRY(check_size(c, c->n * (int64_t)sizeof *c->values));
         double *grown = mem_realloc(c->values, (size_t)capacity * sizeof *grown);
         if (!grown)
             return err_memory((size_t)capacity * sizeof *grown, "the numbers of a file");
@@ -136,6 +148,9 @@ static da_status parse_file(csv *c, FILE *f, int64_t skip_rows)
             const char *stop = newline ? newline + 1 : end;
             text_add(&line, p, (size_t)(stop - p));
             p = stop;
+            status = check_size(c, (int64_t)line.length);
+            if (status != DA_OK)
+                goto done;
             if (line.failed) {
                 status = DA_ERROR_MEMORY;
                 goto done;
