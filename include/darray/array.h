@@ -65,7 +65,7 @@ DA_NODISCARD da_status da_ones_like(da_array **out, const da_array *a);
 DA_NODISCARD da_status da_full(da_array **out, da_dtype dtype, da_shape shape, da_scalar value);
 DA_NODISCARD da_status da_full_like(da_array **out, const da_array *a, da_scalar value);
 /** start, start+step, ... up to but without stop, real numbers; DA_ERROR_ARGUMENT if step is 0 or not finite. Element i is
- *  start + i*step, rounded once to dtype; DA_ERROR_DTYPE if an integer dtype cannot hold start, step or the last
+ *  start + i*step in f64 arithmetic (of integers exact), then rounded to dtype; DA_ERROR_DTYPE if an integer dtype cannot hold start, step or the last
  *  element, or one of the three is complex; DA_ERROR_OVERFLOW if the number of elements does not fit. */
 DA_NODISCARD da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar stop,
                                  da_scalar step);
