@@ -283,13 +283,26 @@ START_TEST(integers)
                  {DA_U8, -1, "alpha: uint8 cannot hold -1"},
                  {DA_I32, (int64_t)1 << 40, "alpha: int32 cannot hold 1099511627776"},
                  {DA_BOOL, 300, "alpha: bool cannot hold 300"},
-                 {DA_I64, ((int64_t)1 << 53) + 2, "alpha: 9007199254740994 is more than the 2^53"}};
+                 {DA_I64, ((int64_t)1 << 53) + 1, "less than 2^53"}, /* the next double is 2^53 */
+                 {DA_I64, -((int64_t)1 << 53) - 2, "less than 2^53, not about -9007199254740994"},
+                 {DA_U64, INT64_MAX, "less than 2^53"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         DA_AUTO da_array *ones = NULL, *product = NULL;
         ck_ok(da_ones(&ones, wrong[i].dtype, DA_SHAPE(2, 2)));
         ck_ok(da_ones(&product, wrong[i].dtype, DA_SHAPE(2, 2)));
         ck_fails(da_gemm(product, wrong[i].alpha, ones, ones, 1), DA_ERROR_DTYPE, wrong[i].text);
         ck_fails(da_gemm(product, 1, ones, ones, wrong[i].alpha), DA_ERROR_DTYPE, "beta");
+    }
+    {
+        const int64_t most = ((int64_t)1 << 53) - 1;
+        DA_AUTO da_array *ones = NULL, *product = NULL;
+        int64_t p[4];
+        ck_ok(da_ones(&ones, DA_I64, DA_SHAPE(2, 2)));
+        ck_ok(da_full(&product, DA_I64, DA_SHAPE(2, 2), 3));
+        ck_ok(da_gemm(product, most, ones, ones, -most));
+        ck_ok(da_to_host(product, p, sizeof p, DA_ROW_MAJOR));
+        for (int i = 0; i < 4; i++)
+            ck_assert_int_eq(p[i], -most);
     }
 }
 END_TEST

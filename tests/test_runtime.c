@@ -253,34 +253,47 @@ static int in_child(da_array *settled, da_array *running)
     return 0;
 }
 
-/* Lines of the log, by what ran the task. */
+/* Lines of the log about tasks of one codelet, by what ran them. */
 typedef struct placed {
+    const char *codelet;
     _Atomic(int) by_workers, by_caller, other;
 } placed;
 
 static void note_place(void *ctx, int level, const char *line)
 {
     placed *const p = ctx;
-    if (level < 2 || strncmp(line, "task fill (number ", 18) != 0)
+    char name[32];
+    long long number;
+    int worker;
+
+    if (level < 2 || sscanf(line, "task %31s (number %lld)", name, &number) != 2 ||
+        strcmp(name, p->codelet) != 0)
         return;
     if (strstr(line, ") done by the caller"))
         p->by_caller++;
-    else if (strstr(line, ") done by worker 0") || strstr(line, ") done by worker 1") ||
-             strstr(line, ") done by CPU 0") || strstr(line, ") done by CPU 1"))
+    else if (sscanf(strchr(line, ')'), ") done by worker %d", &worker) == 1 && worker >= 0 && worker < 2)
         p->by_workers++;
     else
         p->other++;
 }
 
-/* With DARRAY_VERBOSE=2 the log says where every task ran. */
+static da_status refuse(const da_call *call)
+{
+    return da_task_fail(call, "refused");
+}
+static const da_codelet refusing = {
+    .name = "refusing", .cpu = refuse, .nbuffers = 1, .modes = {DA_MODE_READ_WRITE}};
+
+/* With DARRAY_VERBOSE=2 the log says where every task ran, one that failed too, and of none that did not run. */
 START_TEST(placement)
 {
     DA_AUTO da_array *large = NULL, *small = NULL;
-    placed p = {0};
+    placed p = {.codelet = "fill"};
     char *const inlined = getenv("DARRAY_INLINE");
 
     setenv("DARRAY_VERBOSE", "2", 1);
-    ck_ok(da_shutdown()); /* reads it */
+    setenv("DARRAY_DEVICE", "cpu", 1);
+    ck_ok(da_shutdown()); /* reads them */
     da_set_log(note_place, &p);
     ck_ok(da_init(NULL, 2));
     ck_ok(da_blocks(DA_SHAPE(1000, 100)));
@@ -297,8 +310,16 @@ START_TEST(placement)
     else
         ck_assert_int_eq(p.by_caller, 1);
     ck_assert_int_eq(p.other, 0);
+
+    p = (placed){.codelet = "refusing"};
+    ck_ok(DA_SPAWN(NULL, &refusing, DA_READ_WRITE(small)));
+    ck_ok(DA_SPAWN(NULL, &refusing, DA_READ_WRITE(small))); /* its operand is not there: it does not run */
+    ck_fails(da_wait(small), DA_ERROR_TASK, "refused");
+    ck_assert_int_eq(p.by_workers + p.by_caller, 1);
+    ck_assert_int_eq(p.other, 0);
     da_set_log(NULL, NULL);
     unsetenv("DARRAY_VERBOSE");
+    unsetenv("DARRAY_DEVICE");
     ck_ok(da_shutdown());
 }
 END_TEST

@@ -303,34 +303,45 @@ START_TEST(singular)
 }
 END_TEST
 
-/* A NaN propagates: it is no fault, wherever it stands. */
+/* A NaN propagates: it is no fault, wherever it stands, whatever stands beside it, also in panels further right. */
 START_TEST(not_numbers)
 {
+    const da_dtype dtype = float_dtypes[_i / 4];
+    const double beside = _i & 1 ? 0 : 0.01;
     const int64_t sizes[] = {9, 16, 40};
 
-    for (int d = 0; d < FLOAT_DTYPES; d++)
-        for (int s = 0; s < 3; s++)
-            for (int64_t at = 0; at < sizes[s]; at++) {
-                const int64_t n = sizes[s];
-                DA_AUTO da_array *A = NULL, *B = NULL, *X = NULL, *nan = NULL;
-                z *a = calloc((size_t)(n * n), sizeof *a), *b = calloc((size_t)n, sizeof *b);
+    if (_i & 2)
+        ck_ok(da_blocks(DA_SHAPE(3, 3)));
+    for (int s = 0; s < (_i & 2 ? 2 : 3); s++)
+        for (int64_t at = 0; at < 2 * sizes[s]; at++) {
+            const int64_t n = sizes[s], row = at / 2, column = at % 2 ? (row * 7 + 3) % n : row;
+            DA_AUTO da_array *A = NULL, *B = NULL, *X = NULL, *lu = NULL, *pivots = NULL, *Y = NULL;
+            z *a = calloc((size_t)(n * n), sizeof *a), *b = calloc((size_t)n, sizeof *b);
+
+            for (int64_t i = 0; i < n * n; i++)
+                a[i] = i % (n + 1) == 0 ? 4.01 : beside;
+            a[row + column * n] = NAN;
+            for (int64_t i = 0; i < n; i++)
+                b[i] = 1;
+            A = array_of(dtype, n, n, a);
+            B = array_of(dtype, n, 1, b);
+            ck_ok(da_solve(&X, A, B));
+            ck_ok(da_lu(&lu, &pivots, A));
+            ck_ok(da_lu_solve(&Y, lu, pivots, B));
+            for (int k = 0; k < 2; k++) {
+                DA_AUTO da_array *nan = NULL;
+                da_array *const x = k ? Y : X;
                 bool any;
 
-                for (int64_t i = 0; i < n * n; i++)
-                    a[i] = i % (n + 1) == 0 ? 4.01 : 0.01;
-                a[at * (n + 1)] = NAN;
-                for (int64_t i = 0; i < n; i++)
-                    b[i] = 1;
-                A = array_of(float_dtypes[d], n, n, a);
-                B = array_of(float_dtypes[d], n, 1, b);
-                ck_ok(da_solve(&X, A, B));
-                ck_ok(da_wait(X));
-                ck_ok(da_any(&nan, da_isnan(X), DA_ALL, 0));
+                ck_ok(da_wait(x));
+                ck_ok(da_any(&nan, da_isnan(x), DA_ALL, 0));
                 ck_ok(da_item(&any, nan));
                 ck_assert(any);
-                free(a);
-                free(b);
             }
+            free(a);
+            free(b);
+        }
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
 }
 END_TEST
 
@@ -398,5 +409,6 @@ DA_TEST_MAIN("solve", DA_CASE_LOOP("triangular", 24 * FLOAT_DTYPES, triangular),
              DA_CASE("large", large_triangular), DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors),
              DA_CASE_LOOP("general", SIZES *FLOAT_DTYPES, general),
              DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE_LOOP("singular", 6, singular), DA_CASE("not numbers", not_numbers),
-             DA_CASE("overlaps", overlaps), DA_CASE("arguments", bad_arguments))
+             DA_CASE_LOOP("singular", 6, singular),
+             DA_CASE_LOOP("not numbers", 4 * FLOAT_DTYPES, not_numbers), DA_CASE("overlaps", overlaps),
+             DA_CASE("arguments", bad_arguments))

@@ -37,7 +37,8 @@ def workers(variables=None, mask=None, before=()):
     command = [sys.executable, "-c", ASK, LIBRARY]
     if before:
         script = "\n".join(["set -e", *before, 'exec "$@"'])
-        command = ["unshare", "--mount", "sh", "-c", script, "sh", *command]
+        users = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
+        command = ["unshare", *users, "--mount", "sh", "-c", script, "sh", *command]
     ran = subprocess.run(command, env={**CLEAN, **(variables or {})}, capture_output=True, text=True, timeout=60,
                          preexec_fn=(lambda: os.sched_setaffinity(0, mask)) if mask else None)
     if ran.returncode != 0:

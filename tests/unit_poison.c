@@ -185,6 +185,71 @@ START_TEST(unions)
 }
 END_TEST
 
+/* Which of several is told does not depend on when which of them was known. */
+START_TEST(lowest)
+{
+    enum { FIRST, SECOND, THIRD };
+    const int64_t info[] = {5, 3, 3};
+    rt_fault *f[3], *u;
+
+    /* what is known at the union: bits of `reported`; of that, what no task can change any more: bits of `done` */
+    for (int reported = 0; reported < 8; reported++)
+        for (int done = 0; done < 8; done++) {
+            if (done & ~reported)
+                continue;
+            for (int i = 0; i < 3; i++) {
+                f[i] = rt_fault_new(FORMAT, 10 + i);
+                rt_fault_add_reporter(f[i]);
+                if (reported & 1 << i)
+                    rt_fault_report(f[i], info[i]);
+                if (done & 1 << i)
+                    rt_fault_reporter_done(f[i]);
+            }
+            ck_ok(rt_fault_union(&u, 3, f));
+            for (int i = 0; i < 3; i++)
+                if (!(reported & 1 << i))
+                    rt_fault_report(f[i], info[i]);
+            ck_fails(rt_fault_check(u), DA_ERROR_NUMERICAL, "minor 3 of 11 is bad");
+            if (!(done & 1 << FIRST)) { /* another of its tasks finds less */
+                rt_fault_report(f[FIRST], 2);
+                ck_fails(rt_fault_check(u), DA_ERROR_NUMERICAL, "minor 2 of 10 is bad");
+            }
+            if (!(done & 1 << THIRD)) {
+                rt_fault_report(f[THIRD], 1);
+                ck_fails(rt_fault_check(u), DA_ERROR_NUMERICAL, "minor 1 of 12 is bad");
+            }
+            for (int i = 0; i < 3; i++)
+                rt_fault_release(f[i]);
+            rt_fault_release(u);
+        }
+}
+END_TEST
+
+/* Of any number that broke down one stays: what is reported to the others then shows nowhere. */
+START_TEST(bounded)
+{
+    rt_fault *f[100], *set = NULL;
+
+    for (int i = 0; i < 100; i++) {
+        rt_fault *former = set;
+
+        f[i] = rt_fault_new(FORMAT, i);
+        rt_fault_add_reporter(f[i]);
+        rt_fault_report(f[i], 2 + (i * 37 + 50) % 100);
+        rt_fault_reporter_done(f[i]);
+        ck_ok(rt_fault_union(&set, 2, (rt_fault *[]){former, f[i]}));
+        rt_fault_release(former);
+    }
+    for (int i = 0; i < 100; i++)
+        if (i != 50)
+            rt_fault_report(f[i], 1);
+    ck_fails(rt_fault_check(set), DA_ERROR_NUMERICAL, "minor 2 of 50 is bad");
+    rt_fault_release(set);
+    for (int i = 0; i < 100; i++)
+        rt_fault_release(f[i]);
+}
+END_TEST
+
 /* Tasks that never run because what they read failed do not leave their cell open; neither do abandoned ones. */
 START_TEST(reporters)
 {
@@ -212,4 +277,4 @@ START_TEST(reporters)
 END_TEST
 
 DA_TEST_MAIN("poison", DA_CASE_LOOP("travels", 2, travels), DA_CASE("tasks", handles, plain_status),
-             DA_CASE("faults", cells, unions, reporters))
+             DA_CASE("faults", cells, unions, lowest, bounded, reporters))

@@ -202,20 +202,19 @@ static void handler(int number)
     (void)number;
 }
 
-static int signals(void)
+static int signals_with(const char *runtime)
 {
     struct sigaction before[65], after, mine = {.sa_handler = handler};
     sigset_t mask, mask_after;
     cpu_set_t cores, cores_after;
-    const int libc_flag =
-        0x04000000; /* SA_RESTORER, set by every sigaction() of the C library and seen by none */
+    const int libc_flag = 0x04000000; /* SA_RESTORER: there after a handler was put back, and means nothing */
     sigaction(SIGINT, &mine, NULL);
     sigaction(SIGSEGV, &mine, NULL);
     for (int i = 1; i < 65; i++)
         sigaction(i, NULL, &before[i]);
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
     sched_getaffinity(0, sizeof cores, &cores);
-    need(da_init("starpu", 2) == DA_OK);
+    need(da_init(runtime, 2) == DA_OK);
     need(work(100));
     pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
     sched_getaffinity(0, sizeof cores_after, &cores_after);
@@ -230,6 +229,23 @@ static int signals(void)
         need(da_shutdown() == DA_OK);
     }
     return 0;
+}
+
+static int signals(void)
+{
+    return signals_with("starpu");
+}
+
+/* OpenMP, too, looks at the machine; with no runtime named a device is looked for. */
+static int signals_openmp(void)
+{
+    return signals_with("openmp");
+}
+
+static int signals_any(void)
+{
+    unsetenv("DARRAY_RUNTIME");
+    return signals_with(NULL);
 }
 
 /* Signals to the process are handled by the host's thread, not by a worker. */
@@ -307,6 +323,8 @@ static int many_workers(void)
 START_TEST(process)
 {
     ck_runs(signals);
+    ck_runs(signals_openmp);
+    ck_runs(signals_any);
     ck_runs(signal_threads);
     ck_runs(restarts);
     ck_runs(many_workers);

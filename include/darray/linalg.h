@@ -43,7 +43,7 @@ DA_NODISCARD da_status da_matmul(da_array **out, const da_array *a, const da_arr
  * c = alpha a b + beta c in place; transposed operands are views (da_matrix_transpose()).
  * @param c     (..., m, n), any view but a broadcast one; the leading axes of a and b broadcast to its.
  * @param alpha number of any C type that c's dtype holds (DA_ERROR_DTYPE for 0.5 or 300 with uint8, complex with reals); with
- *              integers at most 2^53.
+ *              integers less than 2^53.
  * @param beta  likewise; with 0 c is overwritten and not read.
  */
 DA_NODISCARD da_status da_gemm(da_array *c, da_scalar alpha, const da_array *a, const da_array *b,

@@ -14,7 +14,7 @@
  * - DARRAY_INLINE       0: never run small work in the calling thread
  * - DARRAY_MEMORY_LIMIT bytes that arrays may take, with K, M, G, T (default: 15/16 of what the machine or cgroup has)
  * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy
- * - DARRAY_VERBOSE      1: log decisions and fallbacks, 2: also every task
+ * - DARRAY_VERBOSE      1: log decisions and fallbacks, 2: also every task and what ran it
  */
 #ifndef DARRAY_RUNTIME_H
 #define DARRAY_RUNTIME_H

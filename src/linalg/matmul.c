@@ -169,9 +169,9 @@ static da_status factor_of(da_c128 *out, da_scalar x, da_dtype dtype, const char
                                                      : x.v_.z;
 
     DA_TRY(scalar_check(dtype, x, name));
-    if (!da_kernels_take(dtype) && fabs(z.re) > 0x1p53)
-        return err_set(DA_ERROR_DTYPE, "%s: %.0f is more than the 2^53 that products of %s take exactly",
-                       name, z.re, da_dtype_name(dtype));
+    if (!da_kernels_take(dtype) && fabs(z.re) >= 0x1p53) /* 2^53 may have been 2^53 + 1 */
+        return err_set(DA_ERROR_DTYPE, "%s: products of %s take factors of less than 2^53, not about %.0f",
+                       name, da_dtype_name(dtype), z.re);
     *out = z;
     return DA_OK;
 }

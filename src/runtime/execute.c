@@ -177,11 +177,13 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
                     void *ctx)
 {
     rt_task *const outer = running;
+    bool ran;
 
     for (int i = 0; i < task->naccesses && !task->failure; i++)
         if (task->accesses[i].mode & DA_MODE_READ)
             task->failure = poison_of(task->accesses[i].data);
-    if (!task->failure) {
+    ran = !task->failure;
+    if (ran) {
         da_status status;
         const uint64_t begin = ticks();
         running = task;
@@ -203,7 +205,7 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
     }
     if (task->failure && log_enabled(1))
         log_line(1, "task %s: %s", task->codelet->name, task->failure->sentence);
-    else if (log_enabled(2))
+    if (ran && log_enabled(2))
         log_done(task);
     for (int i = 0; i < task->naccesses; i++) {
         const rt_access *a = &task->accesses[i];

@@ -67,10 +67,10 @@ void rt_fault_release(rt_fault *f)
     mem_free(f);
 }
 
-/* Every task that could have reported is done, and none did. */
-static bool fine(cell *c)
+/* Every task that could have reported is done: what it says now is what it will say. */
+static bool settled(cell *c)
 {
-    return !atomic_load(&c->open) && atomic_load(&c->reporters) == 0 && atomic_load(&c->info) == 0;
+    return !atomic_load(&c->open) && atomic_load(&c->reporters) == 0;
 }
 
 /* Slot of a cell in a table of 2^bits entries, its own or the free one. */
@@ -100,17 +100,15 @@ da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets)
     }
     if (first && same) {
         total = first->count;
-        /* the usual case: a set as it is, unless it became known to be fine */
-        if (total > 1 || !fine(first->cells[0])) {
-            bool all = true, broken = false;
-            for (int i = 0; i < total && all; i++) {
-                all = !fine(first->cells[i]) && !(broken && atomic_load(&first->cells[i]->info) != 0);
-                broken = broken || atomic_load(&first->cells[i]->info) != 0;
-            }
-            if (all) {
-                *out = rt_fault_retain(first);
-                return DA_OK;
-            }
+        /* the usual case: a set as it is, unless some of it can go by now */
+        bool all = true;
+        int faults = 0;
+        for (int i = 0; i < total && all; i++)
+            if (settled(first->cells[i]))
+                all = atomic_load(&first->cells[i]->info) != 0 && ++faults == 1;
+        if (all) {
+            *out = rt_fault_retain(first);
+            return DA_OK;
         }
     }
     if (total == 0) {
@@ -146,19 +144,22 @@ da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets)
                 if (k < u->count)
                     continue;
             }
-            if (fine(c))
-                continue;
-            /* of those that broke down the one with the lowest index is told: one is enough */
-            if (atomic_load(&c->info) != 0 && broken >= 0) {
-                if (atomic_load(&c->info) >= atomic_load(&u->cells[broken]->info))
+            if (settled(c)) {
+                const int64_t info = atomic_load(&c->info);
+                if (info == 0)
                     continue;
-                cell_release(u->cells[broken]);
-                u->cells[broken] = c;
-            } else {
-                if (atomic_load(&c->info) != 0)
-                    broken = u->count;
-                u->cells[u->count++] = c;
+                /* of those that broke down the one with the lowest index is told: one is enough */
+                if (broken >= 0) {
+                    if (info >= atomic_load(&u->cells[broken]->info))
+                        continue;
+                    cell_release(u->cells[broken]);
+                    u->count--;
+                    memmove(&u->cells[broken], &u->cells[broken + 1],
+                            (size_t)(u->count - broken) * sizeof u->cells[0]);
+                }
+                broken = u->count;
             }
+            u->cells[u->count++] = c;
             atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
         }
     }

@@ -17,15 +17,15 @@ typedef struct rt_fault rt_fault;
 rt_fault *rt_fault_new(const char *format, int64_t n);
 rt_fault *rt_fault_retain(rt_fault *f); /* NULL is fine */
 void rt_fault_release(rt_fault *f);     /* NULL is fine */
-/* *out: the union of n sets (each may be NULL), a reference of the caller's; cells known to be fine are left out, and of many that
- * broke down one stays. DA_ERROR_MEMORY. */
+/* *out: the union of n sets (each may be NULL), a reference of the caller's; cells known to be fine are left out, and of those
+ * whose tasks are done and that broke down the one with the lowest index stays (of equals the first). DA_ERROR_MEMORY. */
 da_status rt_fault_union(rt_fault **out, int n, rt_fault *const *sets);
 /* Record info > 0; the lowest stays. */
 void rt_fault_report(rt_fault *cell, int64_t info);
 /* Every task that may report to the cell is counted, so that a finished cell is known to be fine. */
 void rt_fault_add_reporter(rt_fault *cell);
 void rt_fault_reporter_done(rt_fault *cell);
-/* DA_ERROR_NUMERICAL with the sentence of the first cell that broke down, else DA_OK. Call when the data is there. */
+/* DA_ERROR_NUMERICAL with the sentence of the cell with the lowest index (of equals the first), else DA_OK. Call when the data is there. */
 da_status rt_fault_check(rt_fault *f);
 
 #endif

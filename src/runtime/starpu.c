@@ -465,7 +465,11 @@ static void spu_submit(rt_task *first)
 
 static const char *place(char *text, size_t size)
 {
-    starpu_worker_get_name(starpu_worker_get_id_check(), text, size);
+    const int id = starpu_worker_get_id_check();
+    char name[64];
+
+    starpu_worker_get_name(id, name, sizeof name);
+    snprintf(text, size, "worker %d (%s)", id, name);
     return text;
 }
 
