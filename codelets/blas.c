@@ -54,6 +54,7 @@ da_blas da_blas_f32, da_blas_f64, da_blas_c64, da_blas_c128;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic da_status result = DA_ERROR_STATE; /* not tried yet */
 static char text[1024];
+static char file[PATH_MAX], core[64] = "unknown";
 
 static void say(const char *format, ...) DA_PRINTF_(1, 2);
 static void say(const char *format, ...)
@@ -143,10 +144,10 @@ static void use_one_thread(library *lib)
 /* Which of its kernels OpenBLAS chose for this CPU (OPENBLAS_CORETYPE in the environment has a say in that). */
 static const char *kernels_of(const library *lib)
 {
-    char *(*core)(void);
+    char *(*name)(void);
 
-    find(lib, "openblas_get_corename", &core);
-    return core ? core() : "unknown";
+    find(lib, "openblas_get_corename", &name);
+    return name ? name() : "unknown";
 }
 #endif
 
@@ -248,10 +249,12 @@ static bool use(const char *path, bool copy)
         return false;
     }
     text[0] = 0;
+    snprintf(file, sizeof file, "%s", path);
     say("BLAS: %s%s", copy ? "a copy of " : "", path);
 #if PRIVATE
     use_one_thread(&lib);
-    say(" (%s kernels)", kernels_of(&lib));
+    snprintf(core, sizeof core, "%s", kernels_of(&lib));
+    say(" (%s kernels)", core);
 #else
     say(" (not private: AddressSanitizer refuses RTLD_DEEPBIND)");
 #endif
@@ -267,7 +270,8 @@ static bool use_pair(void)
     lib.blas = dlopen("libblas.so.3", LOAD_FLAGS);
     if (lib.lapack && lib.blas && fill_all(&lib)) {
         text[0] = 0;
-        say("BLAS: liblapack.so.3 and libblas.so.3");
+        snprintf(file, sizeof file, "liblapack.so.3 and libblas.so.3");
+        say("BLAS: %s", file);
         return true;
     }
     if (lib.lapack)
@@ -350,4 +354,14 @@ da_status da_blas_load(void)
 const char *da_blas_text(void)
 {
     return text;
+}
+
+const char *da_blas_file(void)
+{
+    return file;
+}
+
+const char *da_blas_core(void)
+{
+    return core;
 }

@@ -71,4 +71,9 @@ da_status da_blas_load(void);
 /* What was loaded and how, or why nothing was, in one sentence. Static; valid after da_blas_load(). */
 const char *da_blas_text(void);
 
+/* Its file (or files), or "" if none was loaded; and which of its kernels OpenBLAS chose for this CPU, "unknown" if it does not say. As
+ * above. */
+const char *da_blas_file(void);
+const char *da_blas_core(void);
+
 #endif
