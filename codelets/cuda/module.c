@@ -7,6 +7,7 @@
 #include "kernels.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* What a buffer is, in list.h: written or not, and the number of axes that the kernel works on. */
 enum { R = 2, W = 2 + 4, RW = 2 + 4, RP = 1, WP = 1 + 4, KIND_AXES = 3, KIND_WRITTEN = 4, MOST_BUFFERS = 4 };
@@ -227,6 +228,19 @@ static int count(void)
     return 0;
 }
 
+static bool describe(int index, char *name, size_t size, int64_t *memory)
+{
+    struct cudaDeviceProp about;
+
+    if (cudaGetDeviceProperties(&about, index) != cudaSuccess) {
+        (void)cudaGetLastError();
+        return false;
+    }
+    snprintf(name, size, "%s", about.name);
+    *memory = (int64_t)about.totalGlobalMem;
+    return true;
+}
+
 static bool has(da_dtype dtype)
 {
     (void)dtype; /* they have them all */
@@ -259,6 +273,7 @@ const da_device_ops *da_device_module(void)
         .scratch = scratch,
         .has = has,
         .compile = cuda_compile,
+        .describe = describe,
     };
 
     return &ops;

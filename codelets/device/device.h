@@ -71,8 +71,10 @@ struct da_device_ops {
     bool (*has)(da_dtype dtype);
     /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */
     da_status (*compile)(const char *source, char *log, size_t log_size);
+    /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
+    bool (*describe)(int index, char *name, size_t size, int64_t *memory);
 };
-enum { DA_DEVICE_VERSION = 1 };
+enum { DA_DEVICE_VERSION = 2 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);

@@ -3,6 +3,7 @@
 #include "opencl.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *opencl_error(cl_int error)
@@ -137,17 +138,44 @@ static bool is_on(const char *variable)
 }
 
 /* Those that StarPU would drive. */
-static int count(void)
+static cl_device_type driven(void)
 {
     cl_device_type types = CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR;
-    int n = 0;
 
     if (is_on("STARPU_OPENCL_ON_CPUS"))
         types |= CL_DEVICE_TYPE_CPU;
     if (is_on("STARPU_OPENCL_ONLY_ON_CPUS"))
         types = CL_DEVICE_TYPE_CPU;
-    find(types, count_one, &n);
+    return types;
+}
+
+static int count(void)
+{
+    int n = 0;
+
+    find(driven(), count_one, &n);
     return n;
+}
+
+/* Counts down to the device that is wanted. */
+static bool count_down(cl_device_id device, void *ctx)
+{
+    (void)device;
+    return --*(int *)ctx < 0;
+}
+
+static bool describe(int index, char *name, size_t size, int64_t *memory)
+{
+    cl_device_id const device = find(driven(), count_down, &index);
+    char full[1024] = "";
+    cl_ulong bytes = 0;
+
+    if (!device || clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof full, full, NULL) != CL_SUCCESS ||
+        clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof bytes, &bytes, NULL) != CL_SUCCESS)
+        return false;
+    snprintf(name, size, "%s", full);
+    *memory = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
+    return true;
 }
 
 bool opencl_has_f64(cl_device_id device)
@@ -199,6 +227,7 @@ const da_device_ops opencl_ops = {
     .scratch = opencl_scratch,
     .has = has,
     .compile = opencl_compile,
+    .describe = describe,
 };
 
 DA_API const da_device_ops *da_device_module(void);
