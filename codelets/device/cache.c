@@ -68,8 +68,7 @@ static file_header header_of(da_device_key key, const void *data, size_t size)
     return header;
 }
 
-/* The folder of a kind; false if there is none or its name is too long. */
-static bool folder_of(char path[PATH_MAX], const char *kind)
+bool da_device_cache_directory(char *path)
 {
     static const struct {
         const char *variable, *below;
@@ -79,11 +78,22 @@ static bool folder_of(char path[PATH_MAX], const char *kind)
         const char *const root = getenv(places[i].variable);
 
         if (root && root[0]) {
-            const int length = snprintf(path, PATH_MAX, "%s%s/%s", root, places[i].below, kind);
+            const int length = snprintf(path, PATH_MAX, "%s%s", root, places[i].below);
             return length > 0 && length < PATH_MAX;
         }
     }
     return false;
+}
+
+/* The folder of a kind; false if there is none or its name is too long. */
+static bool folder_of(char path[PATH_MAX], const char *kind)
+{
+    char directory[PATH_MAX];
+
+    if (!da_device_cache_directory(directory))
+        return false;
+    const int length = snprintf(path, PATH_MAX, "%s/%s", directory, kind);
+    return length > 0 && length < PATH_MAX;
 }
 
 static bool file_of(char path[PATH_MAX], const char *kind, da_device_key key)

@@ -28,6 +28,9 @@ da_device_key da_device_hash_text(da_device_key key, const char *text);
 /* Whether the entry is there: then *data, to be freed with free(), has *size bytes. `kind` is a file name: "opencl", "cuda". */
 bool da_device_cache_get(const char *kind, da_device_key key, void **data, size_t *size);
 
+/* The directory of all kinds, of PATH_MAX bytes; it need not exist. False if there is none. */
+bool da_device_cache_directory(char *path);
+
 /* Keeps an entry; false if it could not be written. */
 bool da_device_cache_put(const char *kind, da_device_key key, const void *data, size_t size);
 
