@@ -11,6 +11,8 @@
 
 static const char *const kind_names[DA_DEVICE_KINDS] = {"cpu", "cuda", "opencl"};
 
+bool models_always;
+
 void models_clear(models *m)
 {
     for (model *a = m->first, *next; a; a = next) {
@@ -264,9 +266,12 @@ da_status models_import(const char *path)
     models m = {0}, more = {0};
     da_status status = models_read(&more, path);
 
-    if (status == DA_OK)
+    if (status == DA_OK) {
         status = models_read(&m, NULL);
-    if (status == DA_OK || status == DA_ERROR_FORMAT)
+        if (status == DA_ERROR_FORMAT) /* it is replaced */
+            status = DA_OK;
+    }
+    if (status == DA_OK)
         status = merge(&m, &more, true);
     if (status == DA_OK)
         status = models_write(&m, NULL);

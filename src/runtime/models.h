@@ -18,6 +18,9 @@ typedef struct models {
     int count;
 } models;
 
+/* Tasks are measured where there are no devices, too. Set before the runtime starts. */
+extern bool models_always;
+
 /* No models; zero-initialised is valid. */
 void models_clear(models *m);
 

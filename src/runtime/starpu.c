@@ -25,7 +25,7 @@
 static struct {
     spu_start start;
     _Atomic(bool) running;
-    bool devices; /* there are some */
+    bool timed; /* tasks are: there are devices */
     pthread_mutex_t
         lock; /* holders and acquisitions of all data, the list of registered data; inside the commit lock */
     rt_data *registered;
@@ -441,7 +441,7 @@ static void submit_one(rt_task *task)
             st->modes[i] = starpu_mode(mode);
         }
     }
-    if (spu.devices)
+    if (spu.timed)
         spu_codelet_times(task, st);
     result = starpu_task_submit(st);
     assert(result == 0); /* there is a CPU worker */
@@ -493,8 +493,8 @@ static da_status spu_start_backend(int *workers)
         spu_guest_stop();
         return status;
     }
-    spu.devices = spu_devices() > 0;
     spu_models_start();
+    spu.timed = spu_models() != NULL;
     spu_codelets_start(spu.start.models);
     idle_start();
     spu.running = true;

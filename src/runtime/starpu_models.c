@@ -265,7 +265,7 @@ static void save(void)
 
 void spu_models_start(void)
 {
-    on = spu_devices() > 0;
+    on = spu_devices() > 0 || models_always;
     if (!on)
         return;
     memset(worker, 0, sizeof worker);

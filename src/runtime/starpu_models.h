@@ -10,7 +10,7 @@
 #include "runtime/models.h"
 #include <starpu.h>
 
-/* Reads this machine's models; after the devices' start. Without devices nothing here does anything. */
+/* Reads this machine's models; after the devices' start. Without devices, and unless models_always is set, nothing here does anything. */
 void spu_models_start(void);
 /* Keeps what was measured, in our file and in StarPU's of the same symbols; before StarPU stops. */
 void spu_models_stop(void);
