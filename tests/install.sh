@@ -23,6 +23,21 @@ for header in "$source_root"/include/darray/*.h; do
     cmp -s "$header" "$includedir/${header##*/}" || fail "${header##*/} was not installed"
 done
 
+# The tool is optional. It must find the modules of the installed library, wherever that was moved.
+tool=$(find "$stage/root" -type f -path '*/bin/darray')
+if [ -x "$build_root/tools/darray" ]; then
+    [ -n "$tool" ] || fail "the tool was not installed"
+    for file in man1/darray.1 bash-completion/completions/darray site-functions/_darray vendor_completions.d/darray.fish; do
+        [ -n "$(find "$stage/root" -path "*/$file")" ] || fail "$file was not installed"
+    done
+    env -u DARRAY_MODULES "$tool" info --json >"$stage/info.json" || fail "darray info: exit status $?"
+    for module in "$libdir"/darray/darray_*.so; do
+        [ -e "$module" ] || continue
+        name=${module##*/}
+        grep -q "there is no $name" "$stage/info.json" && fail "darray info does not find $name"
+    done
+fi
+
 read -ra flags < <(pkg-config --cflags --libs darray) || fail "pkg-config darray"
 case ${DARRAY_TEST_SANITIZE:-none} in
     none) sanitize=() ;;

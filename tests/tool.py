@@ -1,0 +1,367 @@
+#!/usr/bin/python3
+"""tool.py DARRAY SOURCE_ROOT BENCH_OR_EMPTY RUNTIME...: every command of the darray tool, wrong command lines, calibration that is stopped
+and goes on, models out and in again, pictures that are XML, completions that know every option. Says nothing about speed."""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+COMMANDS = ("info", "calibrate", "models", "bench")
+failures = []
+
+
+def check(good, *what):
+    if not good:
+        failures.append(" ".join(str(w) for w in what))
+        print("FAILED:", *what)
+    return good
+
+
+class Tool:
+    def __init__(self, program, directory):
+        self.program = program
+        self.directory = directory
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("DARRAY_MODULES", "DARRAY_CACHE"))}
+        self.environment["DARRAY_CACHE_DIR"] = os.path.join(directory, "cache")
+
+    def run(self, *words, expect=0, timeout=250, **more):
+        """(stdout, stderr); the exit status is checked"""
+        environment = dict(self.environment, **more)
+        run = subprocess.run([self.program, *words], capture_output=True, text=True, timeout=timeout, env=environment,
+                             cwd=self.directory)
+        check(run.returncode == expect, "darray", *words, "exits", run.returncode, "not", expect, run.stderr[-500:])
+        return run.stdout, run.stderr
+
+    def wrong(self, *words, says, status=2, **more):
+        out, err = self.run(*words, expect=status, **more)
+        check(says in err and not out, "darray", *words, "says %r and prints %r" % (err, out))
+
+
+def test_help(tool, version):
+    out, _ = tool.run("--version")
+    check(out == "darray %s\n" % version, "--version prints %r" % out)
+    for words in (["--help"], ["help"], *([c, "--help"] for c in COMMANDS), ["calibrate", "--quick", "-h"]):
+        out, err = tool.run(*words)
+        check(out.startswith("usage: darray") and not err, *words, "prints", out[:80], err)
+        check("xit status" in out, *words, "does not say what it exits with")
+    _, err = tool.run(expect=2)
+    check(err.startswith("usage: darray"), "without a command it prints", err)
+
+
+def test_wrong(tool):
+    tool.wrong("nonsense", says='there is no command "nonsense"')
+    tool.wrong("--nonsense", says="--nonsense is no option")
+    tool.wrong("--version=3", says="--version=3")
+    tool.wrong("info", "--nonsense", says="--nonsense is no option")
+    tool.wrong("info", "word", says='"word" is one word too many')
+    tool.wrong("models", says="what: list, show")
+    tool.wrong("models", "nonsense", says='"nonsense" is none of list')
+    tool.wrong("models", "list", "more", says='"more" is one word too many')
+    tool.wrong("models", "show", says="show which model?")
+    tool.wrong("models", "plot", "x", "-o", says="-o needs a file")
+    tool.wrong("models", "export", says="export needs a file")
+    tool.wrong("models", "reset", says="either one model or --all")
+    tool.wrong("models", "reset", "x", "--all", says="either one model or --all")
+    tool.wrong("bench", "nonsense", says='there is no case "nonsense"')
+    tool.wrong("bench", "--repeat", "0", says='not "0"')
+    tool.wrong("bench", "--runtime", "tbb", says='not "tbb"')
+    tool.wrong("bench", "--program", "/nowhere/darray-bench", says="/nowhere/darray-bench: No such file", status=1)
+    tool.wrong("calibrate", "--kernel", "nonsense", says='there is no kernel "nonsense"; there are gemm')
+    tool.wrong("calibrate", "--dtype", "f80", says='not "f80"')
+    tool.wrong("calibrate", "--dtype", says='not ""')
+    for size in ("7", "8:4", "0:4", "x:y", "1:99999999", "4:", ":4"):
+        tool.wrong("calibrate", "--size", size, says='not "%s"' % size)
+    tool.wrong("calibrate", "--runtime", "openmp", says='not "openmp": no other runtime has models')
+
+
+def test_info(tool, runtimes, version):
+    out, _ = tool.run("info", DARRAY_NUM_THREADS="2", DARRAY_RUNTIME="openmp")
+    for words in ("version", "workers", "missing to use a gpu", "blas", "compiled kernels", "performance models"):
+        check(("\n" + out).count("\n" + words) == 1, "info has no", words)
+    out, _ = tool.run("info", "--json", DARRAY_NUM_THREADS="2", DARRAY_RUNTIME="openmp", DARRAY_TILE='a"b\\')
+    about = json.loads(out)
+    check(about["version"] == version, about["version"])
+    check(about["runtimes"]["built_in"] == runtimes, about["runtimes"])
+    check(about["runtimes"]["chosen"] == "openmp", about["runtimes"])
+    check(about["workers"]["count"] == 2, about["workers"])
+    check(about["workers"]["because"] == "DARRAY_NUM_THREADS says so", about["workers"])
+    check(os.path.exists(about["blas"]["file"]), about["blas"])
+    check(about["environment"]["DARRAY_TILE"] == 'a"b\\', about["environment"])
+    check("DARRAY_TILE" in about["not_understood"], about["not_understood"])
+    check(about["performance_models"]["file"].startswith(tool.directory), about["performance_models"])
+    check(about["compiled_kernels"]["directory"].startswith(tool.directory), about["compiled_kernels"])
+    missing = about["missing_to_use_a_gpu"]
+    check(any("DARRAY_RUNTIME" in m["what"] for m in missing["settings"]), missing)
+    for kind in ("cuda", "opencl"):
+        check(all(m["what"] and m["remedy"] for m in missing[kind]), missing)
+    check(about["devices"] == [] or about["devices"][0]["kind"], about["devices"])
+    out, _ = tool.run("info", "--json", DARRAY_BLAS="/nowhere/blas.so", DARRAY_MODULES="/nowhere")
+    about = json.loads(out)
+    check(about["blas"]["file"] is None and "/nowhere/blas.so" in about["blas"]["text"], about["blas"])
+    check(any("/nowhere/darray_cuda.so" in m["what"] for m in about["missing_to_use_a_gpu"]["cuda"]),
+          about["missing_to_use_a_gpu"]["cuda"])
+
+
+# ---- models ----
+
+def made_up(path, symbol, with_flops=True):
+    """A model whose kinds of worker cross at 1e5 operations (or bytes): 1e-9 x on the CPU, 0.99e-4 + 1e-11 x on the device."""
+    with open(path, "w", encoding="utf-8") as file:
+        print("darray models 1", file=file)
+        for i in range(9):
+            x = 1000 * 4**i
+            for kind, seconds in (("cpu", 1e-9 * x), ("cuda", 0.99e-4 + 1e-11 * x)):
+                print(symbol, kind, "%08x" % i, x, x if with_flops else 0, round(seconds * 1e9), round(seconds * 1e8), 9,
+                      file=file)
+
+
+def plot_of(tool, *words):
+    out, _ = tool.run("models", "plot", *words)
+    text = out if "-" in words else open(os.path.join(tool.directory, out.strip()), encoding="utf-8").read()
+    root = xml.etree.ElementTree.fromstring(text)
+    check(root.tag == "{http://www.w3.org/2000/svg}svg", root.tag)
+    return root
+
+
+def count(root, tag):
+    return sum(1 for e in root.iter("{http://www.w3.org/2000/svg}" + tag))
+
+
+def test_models(tool):
+    out, _ = tool.run("models", "list")
+    check(out.startswith("no models"), out)
+    tool.wrong("models", "show", "gemm", says="run darray calibrate", status=1)
+    tool.wrong("models", "import", "nowhere.models", says="nowhere.models", status=1)
+    with open(os.path.join(tool.directory, "foreign"), "w", encoding="utf-8") as file:
+        file.write("something else\n")
+    tool.wrong("models", "import", "foreign", says="foreign", status=1)
+    for name, flops in (("one", True), ("two", False)):
+        made_up(os.path.join(tool.directory, name), "darray_%s_v1_float64" % name, flops)
+        tool.run("models", "import", name)
+    tool.wrong("models", "import", "foreign", says="foreign", status=1)
+    out, _ = tool.run("models", "list")
+    rows = {line.split()[0]: line.split()[1:4] for line in out.splitlines() if line.startswith("darray_")}
+    check(rows == {"darray_one_v1_float64": ["9", "9", "0"], "darray_two_v1_float64": ["9", "9", "0"]}, out)
+    for name, unit, scale in (("one", "flop", {"k": 1e3, "M": 1e6}), ("two", "B", {"Ki": 1024, "Mi": 1024**2})):
+        shown, _ = tool.run("models", "show", name)
+        check(len(re.findall(r"^  (?:cpu|cuda) ", shown, re.M)) == 18, shown)
+        found = re.search(r"^crossover: cuda is faster than cpu from ([\d.]+) (\w*)%s$" % unit, shown, re.M)
+        if check(found, "show %s: %s" % (name, shown)):
+            check(abs(float(found.group(1)) * scale.get(found.group(2), 1) / 1e5 - 1) < 0.05, found.group(0))
+        check(len(re.findall(r"^curve on ", shown, re.M)) == 2, shown)
+        root = plot_of(tool, name)
+        check(count(root, "circle") == 10 and count(root, "g") == 18, "points in the plot")  # and the legend's
+        texts = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
+        check(any(t.startswith("CUDA device faster than CPU core from") for t in texts), texts)
+        check("time of a task" in texts and "100 us" in texts, texts)
+    check(os.path.exists(os.path.join(tool.directory, "darray_one_v1_float64.svg")), "no file of the model's name")
+    plot_of(tool, "one", "-o", "-")
+    plot_of(tool, "darray_two_v1_float64", "-o", "picture.svg")
+    tool.wrong("models", "plot", "one", "-o", "/nowhere/x.svg", says="/nowhere/x.svg cannot be written", status=1)
+    tool.wrong("models", "show", "float64", says="may be any of 2 models", status=1)
+    tool.wrong("models", "show", "three", says='no model "three"', status=1)
+    tool.wrong("models", "reset", "three", says='no model "three"', status=1)
+
+    before = [tool.run("models", "show", name)[0] for name in ("one", "two")]
+    tool.run("models", "export", "all.models")
+    tool.run("models", "reset", "one")
+    out, _ = tool.run("models", "list")
+    check("darray_one" not in out and "darray_two" in out, out)
+    tool.run("models", "reset", "--all")
+    out, _ = tool.run("models", "list")
+    check(out.startswith("no models"), out)
+    tool.run("models", "import", "all.models")
+    after = [tool.run("models", "show", name)[0] for name in ("one", "two")]
+    check(before == after, "export, reset, import:", before, after)
+    tool.wrong("models", "export", "/nowhere/all.models", says="/nowhere/all.models", status=1)
+    tool.run("models", "reset", "--all")
+
+
+# ---- calibration ----
+
+def listed(tool, *options):
+    out, _ = tool.run("calibrate", *options, "--list")
+    return [line.split() for line in out.splitlines()[1:]]
+
+
+def interrupt(tool, *options):
+    """Runs it on a terminal, and sends it SIGINT once a few items are done: (stdout, what the terminal got)."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([tool.program, "calibrate", *options], stdin=slave, stdout=subprocess.PIPE, stderr=slave,
+                               text=True, env=tool.environment, cwd=tool.directory)
+    os.close(slave)
+    shown, first, sent, until = "", None, False, time.monotonic() + 200
+    while time.monotonic() < until:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                shown += os.read(master, 4096).decode()
+            except OSError:
+                break
+        at = [int(n) for n in re.findall(r" (\d+)/\d+, [\d:]+ left", shown)]
+        first = at[0] if at and first is None else first
+        if at and at[-1] >= first + 3 and not sent:
+            process.send_signal(signal.SIGINT)
+            sent = True
+        if process.poll() is not None:
+            break
+    process.kill()
+    out = process.stdout.read()
+    os.close(master)
+    check(sent, "it ended before it could be stopped:", out, shown[-300:])
+    check(process.wait() == 130, "stopped, it exits", process.returncode, out, shown[-300:])
+    return out, shown
+
+
+def test_calibrate(tool, source_root):
+    kernels = re.findall(r"^(?:PUBLIC_)?KERNEL\((\w+),", open(os.path.join(source_root, "codelets", "kernel_list.inc"),
+                                                             encoding="utf-8").read(), re.M)
+    there = {row[0] for row in listed(tool, "--dtype", "f64", "--size", "16:16")}
+    check(set(kernels) <= there and {"fill", "copy", "random", "add", "sum"} <= there, sorted(set(kernels) - there))
+
+    # all of it, tiny: nothing fails, everything is in the models afterwards
+    options = ("--quick", "--size", "16:16")
+    out, err = tool.run("calibrate", *options)
+    check(re.match(r"\d+ measured in ", out), out, err)
+    check("\r" not in err and re.search(r"^0 of \d+, [\d:]+ left: gemm", err, re.M), "not on a terminal:", err)
+    items = listed(tool, *options)
+    check(len(items) > 2 * len(kernels) and all(item[-1] == "yes" for item in items),
+          "not in the models:", [item for item in items if item[-1] != "yes"])
+    out, _ = tool.run("calibrate", *options)
+    check(re.match(r"0 measured in 0:0\d, %d were before" % len(items), out), out)
+    out, _ = tool.run("models", "show", "gemm_v1_float32")
+    check(re.search(r"^  cpu +8.19 k +3 KiB .* 3 ", out, re.M), out)
+    items = listed(tool, "--kernel", "fill", "--kernel", "gemm", "--dtype", "bool", "--dtype", "int32", "--size", "8:20")
+    check([i[:3] for i in items] == [[k, d, n] for k in ("gemm", "fill") for d in ("bool", "i32") for n in ("8", "16", "20")],
+          items)
+    _, err = tool.run("calibrate", "--kernel", "potrf", "--dtype", "i8", expect=1)
+    check("nothing to measure" in err, err)
+
+    # stopped twice and on again
+    options = ("--dtype", "f64", "--dtype", "c128", "--size", "64:1024")
+    out, shown = interrupt(tool, *options)
+    check("the same command goes on from here" in out and "[" in shown and "\r" in shown, out, shown[-200:])
+    done = [i for i in listed(tool, *options) if i[-1] == "yes"]
+    check(len(done) >= 3, "kept:", done)
+    check(out.startswith("%d measured" % len(done)), out, len(done))
+    out, _ = interrupt(tool, *options)
+    check(", %d were before" % len(done) in out, out, len(done))
+    again = [i for i in listed(tool, *options) if i[-1] == "yes"]
+    check(len(again) > len(done) and all(i in again for i in done), done, again)
+
+
+def test_calibrate_devices(tool):
+    """On an OpenCL device on the CPU, if there is one."""
+    device = {"STARPU_OPENCL_ON_CPUS": "1", "POCL_DEVICES": "basic", "STARPU_WORKERS_NOBIND": "1",
+              "DARRAY_NUM_THREADS": "1"}
+    about = json.loads(tool.run("info", "--json", **device)[0])
+    if about["devices_used"] == 0:
+        print("no OpenCL device: not calibrated there:", about["missing_to_use_a_gpu"]["opencl"])
+        return
+    check(about["devices"][0]["memory"] > 0 and about["devices"][0]["name"], about["devices"])
+    check(about["runtimes"]["chosen"] == "starpu", about["runtimes"])
+    tool.run("models", "reset", "--all")
+    options = ("--quick", "--kernel", "add", "--kernel", "geqrt", "--dtype", "f32", "--size", "32:64")
+    out, _ = tool.run("calibrate", *options, **device)
+    out, _ = tool.run("models", "show", "expr_v1_float32")
+    check(len(re.findall(r"^  opencl ", out, re.M)) == 2 and "crossover: " in out, out)
+    out, _ = tool.run("models", "show", "geqrt")
+    check("opencl" not in out, "geqrt has no OpenCL kernel:", out)
+    out, _ = tool.run("calibrate", *options, **device)
+    check(out.startswith("0 measured"), out)
+    out, _ = tool.run("calibrate", *options, "--list", **device, DARRAY_DEVICE="cpu")
+    check("device" not in out, out)
+
+
+# ---- benchmarks, completions, manual ----
+
+FAKE = """#!/bin/sh
+[ "$1" = lu ] && exit 1
+echo "{\\"case\\": \\"$1\\", \\"n\\": 7, \\"runtime\\": \\"$4\\", \\"seconds\\": 0.5, \\"rate\\": 2, \\"unit\\": \\"x/s\\",\
+ \\"reference_seconds\\": 1, \\"ratio\\": 2, \\"ratio_low\\": 1.9, \\"ratio_high\\": 2.1, \\"words\\": \\"$*\\"}"
+"""
+
+
+def test_bench(tool, source_root, bench, runtimes):
+    path = os.path.join(source_root, "benchmarks", "run-all")
+    loader = importlib.machinery.SourceFileLoader("run_all", path)
+    sys.dont_write_bytecode = True
+    run_all = importlib.util.module_from_spec(importlib.util.spec_from_loader("run_all", loader))
+    loader.exec_module(run_all)
+    out, _ = tool.run("bench", "--list")
+    check(out.splitlines() == [" ".join([name] + more) for name, more, _ in run_all.CASES], "not run-all's cases:", out)
+    fake = os.path.join(tool.directory, "fake-bench")
+    with open(fake, "w", encoding="utf-8") as file:
+        file.write(FAKE)
+    os.chmod(fake, 0o755)
+    out, _ = tool.run("bench", "--program", fake, "--json", "matmul", "--repeat", "3", "--runtime", "openmp")
+    check(json.loads(out)["words"] == "matmul --json --runtime openmp --repeat 3 --size 2048", out)
+    out, _ = tool.run("bench", "--program=" + fake, "--json", "matmul", "--quick", "--runtime", "openmp")
+    check(json.loads(out)["words"] == "matmul --json --runtime openmp --quick", out)
+    out, err = tool.run("bench", "--program", fake, expect=1)
+    check(out.count("\n") == 1 + (len(run_all.CASES) - 1) * len(runtimes), out)
+    check(err.count("lu on ") == len(runtimes) and "500 ms" in out and "1.900-2.100" in out, out, err)
+    out, err = tool.run("bench", PATH="/nowhere", expect=1) if not bench else ("", "no darray-bench")
+    check("no darray-bench" in err, err)
+    if bench:
+        out, _ = tool.run("bench", "sum", "--quick", "--repeat", "1")
+        check(len(re.findall(r"^sum ", out, re.M)) == len(runtimes), out)
+
+
+def test_words(tool, source_root):
+    """Completions and manual pages know every option that --help shows."""
+    tools = os.path.join(source_root, "tools")
+    texts = {name: open(os.path.join(tools, "completions", name), encoding="utf-8").read()
+             for name in ("darray.bash", "_darray", "darray.fish")}
+    for command in COMMANDS:
+        out, _ = tool.run(command, "--help")
+        page = open(os.path.join(tools, "man", "darray-%s.1" % command), encoding="utf-8").read().replace("\\-", "-")
+        for option in sorted(set(re.findall(r"--[a-z]+", out))):
+            check(option in page, "darray-%s.1 has no %s" % (command, option))
+            check(option in texts["darray.bash"] and option in texts["_darray"], command, option, "is not completed")
+            check("-l %s " % option[2:] in texts["darray.fish"], command, option, "is not completed by fish")
+    script = 'source "$1"; darray() { "$DARRAY_TOOL" "$@"; }; COMP_WORDS=("${@:2}"); COMP_CWORD=$(($# - 2)); _darray; ' \
+             'printf "%s\\n" "${COMPREPLY[@]}"'
+    for words, expected in ((["m"], {"models"}), (["models", "e"], {"export"}), (["calibrate", "--kernel", "gem"], {"gemm", "gemqrt"}),
+                            (["calibrate", "--dtype", "c"], {"c64", "c128"}), (["bench", "expr"], {"expr", "expr_assign", "expr_math_assign"}),
+                            (["info", "--j"], {"--json"})):
+        run = subprocess.run(["bash", "-c", script, "bash", os.path.join(tools, "completions", "darray.bash"), "darray", *words],
+                             capture_output=True, text=True, timeout=60, env=dict(tool.environment, DARRAY_TOOL=tool.program))
+        check(set(run.stdout.split()) == expected, words, "completes to", run.stdout.split(), run.stderr)
+
+
+def main():
+    program, source_root, bench, runtimes = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
+    header = open(os.path.join(source_root, "include", "darray", "base.h"), encoding="utf-8").read()
+    version = re.search(r'DA_VERSION_STRING "(.*)"', header).group(1)
+    directory = tempfile.mkdtemp()
+    tool = Tool(program, directory)
+    try:
+        test_help(tool, version)
+        test_wrong(tool)
+        test_info(tool, runtimes, version)
+        test_models(tool)
+        if "starpu" in runtimes:
+            test_calibrate(tool, source_root)
+            test_calibrate_devices(tool)
+        else:
+            tool.wrong("calibrate", says="built without StarPU", status=1)
+        test_bench(tool, source_root, bench, runtimes)
+        test_words(tool, source_root)
+    finally:
+        shutil.rmtree(directory)
+    print("%d failures" % len(failures))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * darray calibrate: runs a task of every kind, element type and size on the CPU and on devices, so that the models of the StarPU runtime
+ * have measured them. What is measured already is read off the models, so that it goes on where it was stopped.
+ */
+#include "progress.h"
+#include "tool.h"
+#include "workloads.h"
+#include "codelets/device/device.h"
+#include "runtime/models.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16 };
+
+typedef struct options {
+    int nkernels;
+    const char *kernels[MOST_KERNELS];
+    bool dtypes[DTYPES], any_dtype; /* any_dtype: none was named */
+    int64_t low, high;
+    bool quick, list;
+} options;
+
+/* One thing to measure. */
+typedef struct item {
+    const workload *kind;
+    da_dtype dtype;
+    da_place place;
+    int64_t n;
+    bool done; /* in an earlier run */
+} item;
+
+typedef struct calibration {
+    options o;
+    models known; /* as they were when it began */
+    item *items;
+    int nitems, at;
+    int runs;    /* of each item */
+    double most; /* seconds of a task: larger ones are left to the curve */
+    int measured, before, left_out, elsewhere;
+    double estimated, spent; /* of the items measured: by the estimate alone, and truly */
+    double last;             /* seconds of a run of the item measured last; 0: it was none of the same kind */
+    progress bar;
+} calibration;
+
+static void help(FILE *stream)
+{
+    fputs("usage: darray calibrate [options]\n"
+          "Measures a task of every kind, element type and size on a CPU core and on each kind of device, so "
+          "that from the\n"
+          "first run on tasks go where they are done soonest. Leave the machine alone meanwhile. Ctrl-C "
+          "stops it; what was\n"
+          "measured is kept, and the same command goes on from there.\n\n"
+          "  --kernel NAME     only this one; may be given several times (--list shows them)\n"
+          "  --dtype T         only this element type (f32, float64, ...); may be given several times\n"
+          "  --size MIN:MAX    tiles from MIN x MIN to MAX x MAX, doubling (default: 32:2048)\n"
+          "  --quick           few sizes and runs, f32 and f64: a minute's work\n"
+          "  --runtime starpu  the runtime that has models; there is no other\n"
+          "  --list            what would be measured, and what is already, without doing it\n"
+          "  --help\n\n"
+          "Sizes at which one task takes longer than two seconds (--quick: a fifth) are left to the curve. "
+          "Sizes are those\n"
+          "of square tiles; vectors have as many elements. DARRAY_DEVICE=cpu leaves devices out.\n\n"
+          "Exit status: 0 done, 1 a task failed or the runtime does not start, 2 the command line is wrong, "
+          "130 stopped.\n",
+          stream);
+}
+
+/* ---- the command line ---- */
+
+static bool names(const workload *kind, const char *text)
+{
+    return strcmp(kind->name, text) == 0 || strcmp(kind->codelet_name, text) == 0;
+}
+
+static int unknown_kernel(const arguments *a, const char *text)
+{
+    int n;
+    const workload *const all = workloads_all(&n);
+    char list[1024];
+    size_t used = 0;
+
+    list[0] = '\0';
+    for (int i = 0; i < n && used + 32 < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, " %s", all[i].name);
+    return arguments_wrong(a, "there is no kernel \"%s\"; there are%s", text ? text : "", list);
+}
+
+static bool sizes_of(options *o, const char *text)
+{
+    char low[TEXT];
+    const char *const colon = text ? strchr(text, ':') : NULL;
+
+    if (!colon || (size_t)(colon - text) >= sizeof low)
+        return false;
+    snprintf(low, sizeof low, "%.*s", (int)(colon - text), text);
+    return number_of(low, LARGEST, &o->low) && number_of(colon + 1, LARGEST, &o->high) && o->low <= o->high;
+}
+
+static int parse(options *o, arguments *a)
+{
+    int n;
+    const workload *const all = workloads_all(&n);
+    const char *value;
+
+    while (arguments_next(a)) {
+        if (arguments_flag(a, "--quick")) {
+            o->quick = true;
+        } else if (arguments_flag(a, "--list")) {
+            o->list = true;
+        } else if (arguments_value(a, "--kernel", &value)) {
+            bool there = false;
+            for (int i = 0; i < n && value; i++)
+                there = there || names(&all[i], value);
+            if (!there)
+                return unknown_kernel(a, value);
+            if (o->nkernels < MOST_KERNELS)
+                o->kernels[o->nkernels++] = value;
+        } else if (arguments_value(a, "--dtype", &value)) {
+            const da_dtype dtype = value ? dtype_of(value) : (da_dtype)0;
+            if (dtype == 0)
+                return arguments_wrong(
+                    a, "--dtype takes an element type such as f32, f64, c64, c128, i32 or bool, not \"%s\"",
+                    value ? value : "");
+            o->dtypes[dtype] = true;
+            o->any_dtype = false;
+        } else if (arguments_value(a, "--size", &value)) {
+            if (!sizes_of(o, value))
+                return arguments_wrong(a, "--size takes MIN:MAX with 1 <= MIN <= MAX <= %d, not \"%s\"",
+                                       LARGEST, value ? value : "");
+        } else if (arguments_value(a, "--runtime", &value)) {
+            if (!value || strcmp(value, "starpu") != 0)
+                return arguments_wrong(a, "--runtime takes starpu, not \"%s\": no other runtime has models",
+                                       value ? value : "");
+        } else {
+            return arguments_unknown(a);
+        }
+    }
+    return TOOL_OK;
+}
+
+/* ---- what there is to do ---- */
+
+static const char *place_name(da_place place)
+{
+    return place == DA_ON_CPU ? "cpu" : "device";
+}
+
+/* Samples that a model has of tasks of this size on a kind of worker. flops: 0 if unknown. */
+static int64_t samples_on(const model *m, da_device_kind kind, double bytes, double flops)
+{
+    models_point points[MODEL_POINTS];
+    const int n = models_points(m, kind, points, MODEL_POINTS);
+    int64_t most = 0;
+
+    for (int i = 0; i < n; i++)
+        if (fabs(points[i].bytes - bytes) <= 64 + 1e-6 * bytes && /* programs count a byte each */
+            (flops <= 0 || fabs(points[i].flops - flops) <= 1e-3 * flops) && points[i].samples > most)
+            most = points[i].samples; /* the same size in another shape may have fewer */
+    return most;
+}
+
+/* Samples that the models have of such a task: on the CPU, or on that kind of device which has the fewest. */
+static int64_t samples_of(const calibration *c, const item *it)
+{
+    work w = {.kind = it->kind, .dtype = it->dtype, .n = it->n};
+    double bytes, flops;
+    char head[96];
+    int64_t least = 0;
+
+    work_size(&w, &bytes, &flops);
+    snprintf(head, sizeof head, "darray_%s_v", it->kind->codelet_name);
+    for (const model *m = c->known.first; m; m = m->next) {
+        if (strncmp(m->symbol, head, strlen(head)) != 0 ||
+            strcmp(models_dtype(m), da_dtype_name(it->dtype)) != 0)
+            continue;
+        for (int k = DA_DEVICE_CPU; k < DA_DEVICE_KINDS; k++) {
+            const int64_t n = (k == DA_DEVICE_CPU) == (it->place == DA_ON_CPU)
+                                  ? samples_on(m, (da_device_kind)k, bytes, flops)
+                                  : 0;
+            least = n > 0 && (least == 0 || n < least) ? n : least;
+        }
+    }
+    return least;
+}
+
+static bool is_wanted(const options *o, const workload *kind)
+{
+    for (int i = 0; i < o->nkernels; i++)
+        if (names(kind, o->kernels[i]))
+            return true;
+    return o->nkernels == 0;
+}
+
+static bool dtype_is_wanted(const options *o, da_dtype dtype)
+{
+    if (o->any_dtype)
+        return !o->quick || dtype == DA_F32 || dtype == DA_F64;
+    return o->dtypes[dtype];
+}
+
+static bool may_run_on_devices(const workload *kind)
+{
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const da_device_ops *const ops = da_device_module_of((da_device_kind)k, NULL);
+        if (ops && ops->count() > 0 && da_device_find((da_device_kind)k, kind->codelet_name))
+            return true;
+    }
+    return false;
+}
+
+static int sizes(const options *o, int64_t *out)
+{
+    int n = 0;
+
+    for (int64_t size = o->low; size < o->high && n < MOST_SIZES - 1; size *= o->quick ? 4 : 2)
+        out[n++] = size;
+    out[n++] = o->high;
+    return n;
+}
+
+/* One list, or only its length with no room for it. */
+static int list_items(const options *o, bool devices, item *out)
+{
+    int nkinds, count = 0;
+    const workload *const all = workloads_all(&nkinds);
+    int64_t size[MOST_SIZES];
+    const int nsizes = sizes(o, size);
+
+    for (int k = 0; k < nkinds; k++)
+        for (int d = DA_BOOL; d < DTYPES && is_wanted(o, &all[k]); d++)
+            for (da_place place = DA_ON_CPU; place <= (devices ? DA_ON_GPU : DA_ON_CPU); place++) {
+                if (!workload_takes(&all[k], (da_dtype)d) || !dtype_is_wanted(o, (da_dtype)d) ||
+                    (place == DA_ON_GPU && !may_run_on_devices(&all[k])))
+                    continue;
+                for (int s = 0; s < nsizes; s++, count++)
+                    if (out)
+                        out[count] = (item){&all[k], (da_dtype)d, place, size[s], false};
+            }
+    return count;
+}
+
+static bool same_series(const item *a, const item *b)
+{
+    return a->kind == b->kind && a->dtype == b->dtype && a->place == b->place;
+}
+
+/* ---- measuring ---- */
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Seconds of one run before anything was measured: a rough guess, which `spent / estimated` corrects. */
+static double guess(const item *it)
+{
+    return 1e-4 + work_estimate(it->kind, it->dtype, it->n) / (it->kind->power == 3 ? 4e9 : 2e8);
+}
+
+static double time_left(const calibration *c)
+{
+    const double factor = c->estimated > 0 ? c->spent / c->estimated : 1;
+    double left = 0;
+
+    for (int i = c->at; i < c->nitems; i++)
+        if (!c->items[i].done) {
+            const double seconds = factor * guess(&c->items[i]);
+            left += seconds <= c->most ? c->runs * seconds : 0;
+        }
+    return left;
+}
+
+/* Measures one; DA_OK with *there false if no device runs it. */
+static da_status measure(calibration *c, const item *it, bool *there)
+{
+    const double began = now();
+    da_stats before, after;
+    da_status status;
+    work w;
+
+    *there = true;
+    DA_TRY(work_begin(&w, it->kind, it->dtype, it->n));
+    da_get_stats(&before);
+    status = da_run_on(it->place);
+    c->last = 0;
+    for (int i = 0; i < c->runs && status == DA_OK && !tool_interrupted && *there; i++) {
+        const double start = now();
+        status = work_run(&w);
+        if (i > 0 || c->runs == 1)
+            c->last = c->last > 0 && c->last < now() - start ? c->last : now() - start;
+        if (it->place == DA_ON_GPU && i == 0 && status == DA_OK) {
+            da_get_stats(&after);
+            *there = after.tasks_device - before.tasks_device > work_copies(&w);
+        }
+    }
+    if (da_run_on(DA_ANYWHERE) != DA_OK && status == DA_OK)
+        status = DA_ERROR_ARGUMENT;
+    work_end(&w);
+    if (status == DA_OK && *there && !tool_interrupted) {
+        c->spent += now() - began;
+        c->estimated += c->runs * guess(it);
+    }
+    return status;
+}
+
+static int measure_all(calibration *c)
+{
+    const item *last = NULL; /* measured, or found too slow */
+    bool too_slow = false, nowhere = false;
+    int status = TOOL_OK;
+
+    progress_begin(&c->bar, stderr);
+    for (c->at = 0; c->at < c->nitems && !tool_interrupted; c->at++) {
+        const item *const it = &c->items[c->at];
+        char what[96];
+        bool there;
+
+        if (it->done)
+            continue;
+        if (!last || !same_series(last, it))
+            too_slow = nowhere = false;
+        else if (c->last > 0 && c->last * pow((double)it->n / (double)last->n, it->kind->power) > c->most)
+            too_slow = true;
+        if (too_slow || nowhere) {
+            c->left_out += too_slow;
+            c->elsewhere += nowhere;
+            continue;
+        }
+        snprintf(what, sizeof what, "%s %s %lld on %s", it->kind->name, dtype_label(it->dtype),
+                 (long long)it->n, place_name(it->place));
+        progress_show(&c->bar, c->at, c->nitems, time_left(c), what);
+        const da_status failure = measure(c, it, &there);
+        last = it;
+        if (failure == DA_ERROR_MEMORY) {
+            progress_clear(&c->bar);
+            fprintf(stderr, "darray calibrate: %s: left out: %s\n", what, da_error());
+            too_slow = true;
+            c->left_out++;
+        } else if (failure != DA_OK) {
+            progress_clear(&c->bar);
+            tool_fail("calibrate", "%s: %s", what, da_error());
+            nowhere = true; /* nor at larger sizes */
+            status = TOOL_FAILED;
+        } else if (!there) {
+            nowhere = true;
+            c->elsewhere++;
+        } else if (!tool_interrupted) {
+            c->measured++;
+        }
+    }
+    progress_clear(&c->bar);
+    return status;
+}
+
+static void list(const calibration *c)
+{
+    printf("%-18s %-5s %6s  %-7s %s\n", "kernel", "dtype", "size", "on", "measured");
+    for (int i = 0; i < c->nitems; i++)
+        printf("%-18s %-5s %6lld  %-7s %s\n", c->items[i].kind->name, dtype_label(c->items[i].dtype),
+               (long long)c->items[i].n, place_name(c->items[i].place), c->items[i].done ? "yes" : "no");
+}
+
+static int finish(const calibration *c, int status)
+{
+    char elapsed[TEXT];
+
+    printf("%d measured in %s", c->measured, duration_text(elapsed, progress_elapsed(&c->bar)));
+    if (c->before > 0)
+        printf(", %d were before", c->before);
+    if (c->left_out > 0)
+        printf(", %d left to the curve", c->left_out);
+    if (c->elsewhere > 0)
+        printf(", %d that no device runs", c->elsewhere);
+    puts("");
+    if (!tool_interrupted)
+        return status;
+    printf("stopped: the same command goes on from here\n");
+    return TOOL_INTERRUPTED;
+}
+
+static int run(calibration *c)
+{
+    const bool devices = da_num_devices() > 0;
+    int status;
+
+    if (models_read(&c->known, NULL) != DA_OK)
+        return tool_fail("calibrate", "%s", da_error());
+    c->runs = c->o.quick ? 3 : MODEL_WINDOW;
+    c->most = c->o.quick ? 0.2 : 2;
+    c->nitems = list_items(&c->o, devices, NULL);
+    if (c->nitems == 0)
+        return tool_fail("calibrate", "no kernel of those takes such elements: nothing to measure");
+    c->items = calloc((size_t)c->nitems, sizeof *c->items);
+    if (!c->items)
+        return tool_fail("calibrate", "out of memory");
+    list_items(&c->o, devices, c->items);
+    for (int i = 0; i < c->nitems; i++) {
+        c->items[i].done = samples_of(c, &c->items[i]) >= c->runs;
+        c->before += c->items[i].done;
+    }
+    if (c->o.list) {
+        list(c);
+        return TOOL_OK;
+    }
+    models_always = true;
+    if (da_init("starpu", 0) != DA_OK)
+        return tool_fail("calibrate", "%s", da_error());
+    tool_catch_signals();
+    status = measure_all(c);
+    if (da_shutdown() != DA_OK)
+        return tool_fail("calibrate", "%s", da_error());
+    return finish(c, status);
+}
+
+int tool_calibrate(int argc, char **argv)
+{
+    arguments a = {.command = "calibrate", .argc = argc, .argv = argv};
+    calibration c = {.o = {.any_dtype = true, .low = 32, .high = 2048}};
+    int status;
+
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            help(stdout);
+            return TOOL_OK;
+        }
+    status = parse(&c.o, &a);
+    if (status != TOOL_OK)
+        return status;
+#if !DA_HAVE_STARPU
+    return tool_fail("calibrate", "the library was built without StarPU: without it there are no models");
+#endif
+    /* one task at a time, each of them a task */
+    setenv("DARRAY_RUNTIME", "starpu", 1);
+    setenv("DARRAY_INLINE", "0", 1);
+    unsetenv("DARRAY_TILE");
+    unsetenv("DARRAY_REPRODUCIBLE");
+    status = run(&c);
+    free(c.items);
+    models_clear(&c.known);
+    return status;
+}

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+# bash completion of darray(1)
+
+_darray() {
+    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words='info calibrate models bench --help --version'
+    else
+        case $command:$last in
+            calibrate:--kernel) words=$(darray calibrate --list 2>/dev/null | awk 'NR > 1 { print $1 }' | sort -u) ;;
+            calibrate:--dtype) words='bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128' ;;
+            calibrate:--runtime) words=starpu ;;
+            calibrate:*) words='--kernel --dtype --size --quick --runtime --list --help' ;;
+            models:models) words='list show plot export import reset --help' ;;
+            models:show | models:plot | models:reset)
+                words="$(darray models list 2>/dev/null | awk '/^darray_/ { print $1 }')"
+                [ "$last" = reset ] && words+=' --all' ;;
+            models:*) # a file
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return ;;
+            bench:--runtime) words='openmp starpu' ;;
+            bench:--program)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return ;;
+            bench:*) words="--runtime --quick --repeat --json --program --list --help
+                $(darray bench --list 2>/dev/null | awk '{ print $1 }' | sort -u)" ;;
+            info:*) words='--json --help' ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _darray darray

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "workloads.h"
+#include "array/array.h"
+#include "array/codelets.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum work_dtypes { FLOATS, NUMERIC, ANY };
+
+/* What a buffer is, as kernel_list.inc has it. */
+enum {
+    R = DA_MODE_READ,
+    W = DA_MODE_WRITE,
+    RW = DA_MODE_READ_WRITE,
+    VECTOR = 4,
+    RP = R | VECTOR,
+    WP = W | VECTOR
+};
+
+/* What an operand holds. Times must not depend on it, but factorisations stop where they fail, and numbers that become tiny are slow. */
+enum content {
+    RANDOM,
+    IDENTITY,
+    ZEROS,
+    DOMINANT, /* symmetric positive definite, too */
+    EXCHANGES,
+};
+
+enum { REFLECTORS = 32 }; /* in a block of them, as src/linalg/qr.c usually has it */
+
+/* ---- linear algebra: the by-value argument, and what is not n x n and random ---- */
+
+static void set_shape(work *w, int buffer, int64_t rows, int64_t columns)
+{
+    w->shape[buffer][0] = rows;
+    w->shape[buffer][1] = columns;
+}
+
+static void setup_gemm(work *w)
+{
+    w->value.gemm = (da_gemm_args){.alpha = {1, 0}, .beta = {1, 0}};
+}
+
+static void setup_syrk(work *w)
+{
+    w->value.syrk = (da_syrk_args){.uplo = DA_LOWER, .alpha = 1, .beta = 1};
+}
+
+static void setup_trsm(work *w)
+{
+    w->value.trsm = (da_trsm_args){.flags = DA_LOWER, .alpha = {1, 0}};
+    w->content[0] = IDENTITY;
+}
+
+static void setup_trsm_checked(work *w)
+{
+    w->value.trsm_checked.trsm = (da_trsm_args){.flags = DA_LOWER, .alpha = {1, 0}};
+    w->content[0] = IDENTITY;
+}
+
+static void setup_lacpy(work *w)
+{
+    w->value.lacpy = (da_lacpy_args){0};
+}
+
+static void setup_laset(work *w)
+{
+    w->value.laset = (da_laset_args){0};
+}
+
+static void setup_potrf(work *w)
+{
+    w->value.potrf = (da_potrf_args){.uplo = DA_LOWER, .n = w->n};
+    w->content[0] = DOMINANT;
+}
+
+#define setup_cholesky_diagonal setup_potrf
+
+static void setup_cholesky_update(work *w)
+{
+    w->value.cholesky_update = (da_cholesky_update_args){0};
+}
+
+static int64_t reflectors(const work *w)
+{
+    return w->n < REFLECTORS ? w->n : REFLECTORS;
+}
+
+static void setup_geqrt(work *w)
+{
+    set_shape(w, 1, reflectors(w), w->n);
+}
+
+static void setup_gemqrt(work *w)
+{
+    w->value.unmqr = (da_unmqr_args){.flags = DA_CONJ_TRANSPOSE};
+    set_shape(w, 1, reflectors(w), w->n);
+    w->content[1] = ZEROS;
+}
+
+static void setup_tpqrt(work *w)
+{
+    set_shape(w, 2, reflectors(w), w->n);
+}
+
+#define setup_tpmqrt setup_gemqrt
+
+static void setup_getrf(work *w)
+{
+    w->value.pivot = (da_pivot_args){0};
+    w->content[0] = DOMINANT;
+}
+
+static void setup_laswp(work *w)
+{
+    w->value.pivot = (da_pivot_args){0};
+    w->content[0] = EXCHANGES;
+}
+
+static void setup_lu_update(work *w)
+{
+    w->value.pivot = (da_pivot_args){0};
+    set_shape(w, 0, 2 * w->n, w->n);
+    set_shape(w, 2, 2 * w->n, w->n);
+    w->content[0] = IDENTITY;
+    w->content[1] = EXCHANGES;
+}
+
+/* ---- arrays ---- */
+
+static void setup_fill(work *w)
+{
+    w->value.element = (kernel_element){.u = 0};
+}
+
+static void setup_copy(work *w)
+{
+    w->value_size = 0;
+}
+
+static void setup_reshape(work *w)
+{
+    w->value.reshape = (kernel_reshape_args){.dst_flat = {w->n, 1}, .src_extent = {w->n, w->n}};
+}
+
+static void setup_arange(work *w)
+{
+    w->value.arange = (kernel_arange_args){.step_i = 1, .step = {1, 0}};
+}
+
+static void setup_linspace(work *w)
+{
+    w->value.linspace = (kernel_linspace_args){.last = -1, .step = {1, 0}};
+}
+
+static void setup_eye(work *w)
+{
+    w->value.eye = (kernel_eye_args){.one = {.u = 1}};
+}
+
+static void setup_random(work *w)
+{
+    w->value.random = (kernel_random_args){.seed = 1, .flat = {w->n, 1}};
+}
+
+/* ---- expressions and reductions ---- */
+
+static da_status eval_add(da_array **out, work *w)
+{
+    return da_eval(out, da_add(w->arrays[0], w->arrays[1]));
+}
+
+static da_status eval_fused(da_array **out, work *w)
+{
+    return da_eval(out, da_add(da_multiply(w->arrays[0], w->arrays[1]), da_multiply(w->arrays[2], 3)));
+}
+
+static da_status eval_exp(da_array **out, work *w)
+{
+    return da_eval(out, da_exp(w->arrays[0]));
+}
+
+static da_status eval_sum(da_array **out, work *w)
+{
+    return da_sum(out, w->arrays[0], DA_ALL, 0);
+}
+
+static da_status eval_sum_columns(da_array **out, work *w)
+{
+    return da_sum(out, w->arrays[0], DA_AXES(0), 0);
+}
+
+/* ---- the table ---- */
+
+#define NO_VALUE 0
+#define VALUE(type) sizeof(type)
+#define KERNEL(name_, dtypes_, value_, flags_, work_, ...)                                                   \
+    {.name = #name_,                                                                                         \
+     .codelet_name = "da_" #name_,                                                                           \
+     .codelet = &da_codelet_##name_,                                                                         \
+     .dtypes = dtypes_,                                                                                      \
+     .power = 3,                                                                                             \
+     .buffers = {__VA_ARGS__},                                                                               \
+     .value_size = value_,                                                                                   \
+     .setup = setup_##name_},
+#define PUBLIC_KERNEL KERNEL
+#define ARRAY(name_, value_, ...)                                                                            \
+    {.name = #name_,                                                                                         \
+     .codelet_name = #name_,                                                                                 \
+     .codelet = &array_codelet_##name_,                                                                      \
+     .dtypes = ANY,                                                                                          \
+     .power = 2,                                                                                             \
+     .buffers = {__VA_ARGS__},                                                                               \
+     .value_size = value_,                                                                                   \
+     .setup = setup_##name_},
+#define EXPRESSION(name_, codelet_, inputs_)                                                                 \
+    {.name = #name_,                                                                                         \
+     .codelet_name = codelet_,                                                                               \
+     .dtypes = FLOATS,                                                                                       \
+     .power = 2,                                                                                             \
+     .eval = eval_##name_,                                                                                   \
+     .inputs = inputs_},
+
+/* clang-format off */
+static const workload table[] = {
+#include "codelets/kernel_list.inc"
+    ARRAY(fill, sizeof(kernel_element),       W)
+    ARRAY(copy, 0,                            W, R)
+    ARRAY(reshape, sizeof(kernel_reshape_args),  W, R)
+    ARRAY(arange, sizeof(kernel_arange_args),   W | VECTOR)
+    ARRAY(linspace, sizeof(kernel_linspace_args), W | VECTOR)
+    ARRAY(eye, sizeof(kernel_eye_args),      W)
+    ARRAY(random, sizeof(kernel_random_args),   W)
+    EXPRESSION(add,         "expr",   2)
+    EXPRESSION(fused,       "expr",   3)
+    EXPRESSION(exp,         "expr",   1)
+    EXPRESSION(sum,         "reduce", 1)
+    EXPRESSION(sum_columns, "reduce", 1)
+};
+/* clang-format on */
+
+const workload *workloads_all(int *n)
+{
+    *n = sizeof table / sizeof *table;
+    return table;
+}
+
+bool workload_takes(const workload *kind, da_dtype dtype)
+{
+    switch (kind->dtypes) {
+    case FLOATS: return da_kernels_take(dtype);
+    case NUMERIC: return da_kernels_multiply(dtype);
+    default:
+        return dtype_valid(dtype) && ((dtype != DA_F16 && dtype != DA_BF16 && dtype != DA_BOOL) ||
+                                      kind->setup == setup_fill || kind->setup == setup_copy);
+    }
+}
+
+/* ---- making operands ---- */
+
+static bool is_used(const work *w, int buffer)
+{
+    return w->kind->eval ? buffer < w->kind->inputs : w->kind->buffers[buffer] != 0;
+}
+
+static bool is_pivots(const work *w, int buffer)
+{
+    return (w->kind->buffers[buffer] & VECTOR) && w->kind->dtypes == FLOATS;
+}
+
+static da_dtype dtype_in(const work *w, int buffer)
+{
+    return is_pivots(w, buffer) ? DA_PIVOT_DTYPE : w->dtype;
+}
+
+static void describe(work *w)
+{
+    w->value_size = w->kind->value_size;
+    for (int i = 0; i < WORK_BUFFERS; i++) {
+        set_shape(w, i, w->n, w->n);
+        w->content[i] = w->kind->dtypes == ANY ? ZEROS : RANDOM;
+        if (is_pivots(w, i))
+            w->content[i] = ZEROS;
+        if (w->kind->buffers[i] & VECTOR)
+            set_shape(w, i, is_pivots(w, i) ? w->n : w->n * w->n, 0);
+    }
+    if (w->kind->setup)
+        w->kind->setup(w);
+}
+
+static da_shape shape_of(const work *w, int buffer)
+{
+    const int64_t *const s = w->shape[buffer];
+
+    return s[1] == 0 ? DA_SHAPE(s[0]) : DA_SHAPE(s[0], s[1]);
+}
+
+static da_status exchanges(da_array **out, int64_t n)
+{
+    int64_t *const rows = malloc((size_t)n * sizeof *rows);
+    da_status status;
+
+    if (!rows)
+        return err_memory((size_t)n * sizeof *rows, "row exchanges");
+    for (int64_t i = 0; i < n; i++)
+        rows[i] = i + (i * 7919 + 13) % (n - i);
+    status = da_from_host(out, DA_PIVOT_DTYPE, DA_SHAPE(n), rows, DA_ROW_MAJOR);
+    free(rows);
+    return status;
+}
+
+static da_status make(da_array **out, const work *w, int buffer)
+{
+    const da_dtype dtype = dtype_in(w, buffer);
+    const da_shape shape = shape_of(w, buffer);
+    DA_AUTO da_array *identity = NULL;
+
+    switch (w->content[buffer]) {
+    case RANDOM: return da_random_uniform(out, dtype, shape, 1 + (uint64_t)buffer);
+    case IDENTITY: return da_eye(out, dtype, shape.dim[0], shape.dim[1], 0);
+    case ZEROS: return da_zeros(out, dtype, shape);
+    case EXCHANGES: return exchanges(out, shape.dim[0]);
+    default: break;
+    }
+    DA_TRY(da_eye(&identity, dtype, shape.dim[0], shape.dim[1], 0));
+    DA_TRY(da_random_uniform(out, dtype, shape, 1));
+    return da_assign(*out, da_add(*out, da_multiply(identity, 2.0 * (double)w->n)));
+}
+
+/* Operands that a run changes so that the next one would do something else: factorisations in place. */
+static bool is_spoilt(const work *w, int buffer)
+{
+    return w->kind->buffers[buffer] == RW &&
+           (w->content[buffer] == DOMINANT || w->kind->setup == setup_geqrt || w->kind->setup == setup_tpqrt);
+}
+
+da_status work_begin(work *w, const workload *kind, da_dtype dtype, int64_t n)
+{
+    const int64_t whole = INT64_C(1) << 40;
+    da_status status;
+
+    *w = (work){.kind = kind, .dtype = dtype, .n = n};
+    describe(w);
+    status = da_blocks(DA_SHAPE(whole, whole));
+    for (int i = 0; i < WORK_BUFFERS && status == DA_OK; i++) {
+        if (!is_used(w, i))
+            continue;
+        status = make(&w->arrays[i], w, i);
+        if (status == DA_OK && is_spoilt(w, i))
+            status = da_copy(&w->originals[i], w->arrays[i]);
+    }
+    if (status == DA_OK)
+        status = da_wait_all();
+    if (status != DA_OK)
+        work_end(w);
+    return status;
+}
+
+void work_end(work *w)
+{
+    for (int i = 0; i < WORK_BUFFERS; i++) {
+        da_array_release(&w->arrays[i]);
+        da_array_release(&w->originals[i]);
+    }
+}
+
+int work_copies(const work *w)
+{
+    int n = 0;
+
+    for (int i = 0; i < WORK_BUFFERS; i++)
+        n += w->originals[i] != NULL;
+    return n;
+}
+
+/* ---- running ---- */
+
+da_status work_run(work *w)
+{
+    da_arg args[WORK_BUFFERS + 1];
+    DA_AUTO da_array *out = NULL;
+    int n = 0;
+
+    if (w->kind->eval) {
+        DA_TRY(w->kind->eval(&out, w));
+        return da_wait(out);
+    }
+    for (int i = 0; i < WORK_BUFFERS; i++)
+        if (w->originals[i])
+            DA_TRY(DA_SPAWN(NULL, &array_codelet_copy, DA_WRITE(w->arrays[i]), DA_READ(w->originals[i])));
+    for (int i = 0; i < WORK_BUFFERS && is_used(w, i); i++)
+        args[n++] = da_arg_array_(w->kind->buffers[i] & 3, w->arrays[i]);
+    if (w->value_size > 0)
+        args[n++] = DA_ARG_(5, 0, &w->value, w->value_size);
+    DA_TRY(da_spawn(NULL, w->kind->codelet, n, args));
+    for (int i = 0; i < WORK_BUFFERS && is_used(w, i); i++)
+        if (w->kind->buffers[i] & DA_MODE_WRITE)
+            DA_TRY(da_wait(w->arrays[i]));
+    return DA_OK;
+}
+
+/* ---- sizes ---- */
+
+void work_size(work *w, double *bytes, double *flops)
+{
+    da_buffer buffers[WORK_BUFFERS];
+    int64_t strides[WORK_BUFFERS][2];
+    const da_value value = {&w->value, w->value_size};
+    da_call call = {.buffers = buffers, .values = &value, .nvalues = w->value_size > 0};
+
+    *bytes = *flops = 0;
+    describe(w);
+    if (w->kind->eval) {
+        const bool reduces = strcmp(w->kind->codelet_name, "reduce") == 0;
+        *bytes = (double)(w->kind->inputs + !reduces) * (double)w->n * (double)w->n *
+                 (double)da_dtype_size(w->dtype);
+        if (w->kind->eval == eval_sum_columns)
+            *bytes += (double)w->n * (double)da_dtype_size(w->dtype);
+        return;
+    }
+    for (int i = 0; i < WORK_BUFFERS && is_used(w, i); i++) {
+        const da_shape shape = shape_of(w, i);
+        strides[i][0] = 1;
+        strides[i][1] = shape.dim[0];
+        buffers[i] = (da_buffer){
+            .dtype = dtype_in(w, i), .ndim = shape.ndim, .shape = w->shape[i], .strides = strides[i]};
+        *bytes += (double)shape.dim[0] * (double)(shape.ndim > 1 ? shape.dim[1] : 1) *
+                  (double)da_dtype_size(buffers[i].dtype);
+        call.nbuffers++;
+    }
+    *flops = w->kind->codelet->flops ? w->kind->codelet->flops(&call) : 0;
+}
+
+double work_estimate(const workload *kind, da_dtype dtype, int64_t n)
+{
+    const double complex = dtype_is_complex(dtype) ? 4 : 1;
+
+    return complex * pow((double)n, kind->power);
+}
