@@ -5,10 +5,14 @@
 #include "test.h"
 
 #include <CL/cl.h>
+#include <ftw.h>
 #include <math.h>
 #include <starpu.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t on_devices(void)
 {
@@ -427,7 +431,60 @@ START_TEST(idle_devices_sleep)
 }
 END_TEST
 
-int main(void)
+/* ---- exit while a device's compiler is at work ---- */
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    (void)s;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static const char *program; /* as the module is found beside it, by its path */
+
+/* What another process does: the compiler has been used, and is in use again. */
+static int leave_early(void)
+{
+    const struct timespec a_while = {0, 20000000};
+    da_array *a = NULL, *b = NULL, *c = NULL;
+
+    if (da_run_on(DA_ON_GPU) != DA_OK || da_ones(&a, DA_F64, DA_SHAPE(64)) != DA_OK ||
+        DA_EVAL(&b, a + 1, a) != DA_OK || da_wait_all() != DA_OK ||
+        DA_EVAL(&c, sin(a) * exp(b) + sqrt(a), a, b) != DA_OK) {
+        fprintf(stderr, "%s\n", da_error());
+        return 1;
+    }
+    if (on_devices() < 2) {
+        fprintf(stderr, "%d tasks on the device\n", (int)on_devices());
+        return 1;
+    }
+    nanosleep(&a_while, NULL);
+    return 0; /* and exit() */
+}
+
+START_TEST(exit_while_compiling)
+{
+    char folder[] = "/tmp/darray-exit-XXXXXX";
+    int status = -1;
+    pid_t child;
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    child = fork();
+    if (child == 0) { /* nothing is in a cache */
+        setenv("POCL_CACHE_DIR", folder, 1);
+        setenv("DARRAY_CACHE_DIR", folder, 1);
+        setenv("DARRAY_INLINE", "0", 1);
+        execl(program, program, "early", (char *)NULL);
+        _exit(2);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
+}
+END_TEST
+
+int main(int argc, char **argv)
 {
     const da_test_case cases[] = {
         DA_CASE("operands", views_of_tiles, stays_on_the_cpu),
@@ -436,8 +493,12 @@ int main(void)
                 values_survive_shutdown),
         DA_CASE("failures", failure_on_a_device),
         DA_CASE("idle", idle_devices_sleep),
+        DA_CASE("exit", exit_while_compiling),
     };
 
+    program = argv[0];
+    if (argc > 1 && strcmp(argv[1], "early") == 0)
+        return leave_early();
     if (da_num_devices() == 0) {
         fprintf(stderr, "no OpenCL device: skipped\n");
         return 77;

@@ -105,6 +105,10 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
  * reference of the backend is dropped. The task must not be used afterwards. */
 void rt_task_finish(rt_task *task);
 
+/* What runs at_exit() is registered when a runtime starts. Called by a backend when libraries that kernels need were loaded since, or
+ * began to keep something: exit() tears down first what came last. */
+void rt_register_exit(void);
+
 /* Called by a backend, on any thread and perhaps within acquire(), when one more datum of a ticket may be accessed. */
 void rt_granted(rt_ticket *ticket);
 

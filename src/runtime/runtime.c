@@ -299,12 +299,13 @@ static int workers_wanted(void)
 
 static void at_exit(void)
 {
+    static atomic_flag done = ATOMIC_FLAG_INIT;
     const rt_backend *b = atomic_load(&current);
-    if (b && b->at_exit && !atomic_load(&forked))
+    if (b && b->at_exit && !atomic_load(&forked) && !atomic_flag_test_and_set(&done))
         b->at_exit();
 }
 
-static void register_exit(void)
+void rt_register_exit(void)
 {
     atexit(at_exit);
 }
@@ -355,7 +356,7 @@ static da_status start(const char *name, int workers)
             return status;
         }
     }
-    pthread_once(&once, register_exit);
+    pthread_once(&once, rt_register_exit);
     sequence = submitted = inlined = 0;
     busy_reset();
     atomic_store(&nworkers, n);

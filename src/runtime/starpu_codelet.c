@@ -119,8 +119,10 @@ int64_t spu_tasks_done(int id)
 
 void spu_kernels_at_exit(void)
 {
+    const int most_ms = spu_devices() > 0 ? 10000 : 1000; /* kernels for devices may be compiling */
+
     atomic_store(&exiting, true);
-    for (int ms = 0; ms < 1000; ms++) {
+    for (int ms = 0; ms < most_ms; ms++) {
         bool busy = false;
         for (int i = 0; i <= STARPU_NMAXWORKERS; i++)
             busy |= atomic_load(&worker[i].busy);

@@ -272,8 +272,12 @@ void spu_run_on(da_device_kind kind, const spu_implementations *implementations,
 
 void spu_device_done(rt_task *task)
 {
+    static atomic_flag known = ATOMIC_FLAG_INIT;
+
     if (!task->on_device)
         return;
+    if (!atomic_flag_test_and_set(&known))
+        rt_register_exit(); /* what vendors' libraries made when they first compiled must outlive kernels, too */
     atomic_fetch_add_explicit(&devices.done, 1, memory_order_relaxed);
     /* LAPACKs of devices write 32 bits */
     if (task->late_info && task->fault && (int32_t)*task->late_info > 0)
@@ -430,6 +434,7 @@ da_status spu_devices_start(bool shared)
         return err_set(DA_ERROR_RUNTIME, "starpu: no thread can be started: %s", strerror(result));
     }
     keeper.started = true;
+    rt_register_exit();
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
         if (devices.count[k] > 0)
             log_line(1, "starpu: %d %s devices%s", devices.count[k], k == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",
