@@ -82,6 +82,8 @@ bool array_covers_storage(const da_array *a);
  * in the view's direction, begins and how long it is. */
 int64_t array_pieces(const da_array *a, int d);
 void array_piece(const da_array *a, int d, int64_t i, int64_t *start, int64_t *count);
+/* Where the piece that has element `at` of axis d ends. */
+int64_t array_piece_end(const da_array *a, int d, int64_t at);
 /* Walk over all pieces of a view:
  *   piece_walk w;
  *   for (bool more = piece_first(&w, a); more; more = piece_next(&w))

@@ -66,8 +66,7 @@ static const int64_t device_bytes = 128 * 1024 * 1024;
 
 bool devices_for(double bytes, double flops)
 {
-    return (bytes >= device_least_bytes || flops >= device_least_flops ||
-            config_get()->device == DA_ON_GPU) &&
+    return (bytes >= device_least_bytes || flops >= device_least_flops || rt_place() == DA_ON_GPU) &&
            rt_devices_for_shaping() > 0;
 }
 
@@ -202,6 +201,20 @@ void array_piece(const da_array *a, int d, int64_t i, int64_t *start, int64_t *c
         end = ceil_div(origin - (t * tile - 1), -step);
     }
     *count = (end < a->shape[d] ? end : a->shape[d]) - *start;
+}
+
+int64_t array_piece_end(const da_array *a, int d, int64_t at)
+{
+    const int k = a->axis[d];
+    int64_t end;
+    if (k < 0)
+        return a->shape[d];
+    const int64_t tile = a->s->tile[k], step = a->step[d], origin = a->origin[k];
+    const int64_t t = (origin + at * step) / tile;
+    if (step == 0)
+        return a->shape[d];
+    end = step > 0 ? ceil_div((t + 1) * tile - origin, step) : ceil_div(origin - (t * tile - 1), -step);
+    return end < a->shape[d] ? end : a->shape[d];
 }
 
 bool array_tile_range(const da_array *a, int64_t *lo, int64_t *hi)

@@ -205,6 +205,11 @@ da_status da_run_on(da_place device)
     return DA_OK;
 }
 
+da_place rt_place(void)
+{
+    return where ? where : (da_place)config_get()->device;
+}
+
 da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
 {
     merged few[16], *data = few;

@@ -448,7 +448,7 @@ int da_num_devices(void)
 
 int rt_devices_for_shaping(void)
 {
-    return config_get()->reproducible ? 0 : da_num_devices();
+    return config_get()->reproducible || rt_place() == DA_ON_CPU ? 0 : da_num_devices();
 }
 
 int da_num_workers(void)

@@ -171,6 +171,9 @@ da_status rt_check_may_wait(const char *what);
 /* DA_ERROR_FORKED in a child of a process whose runtime was started before the fork. */
 da_status rt_check_forked(void);
 
+/* Where this thread's tasks run: da_run_on(), else DARRAY_DEVICE. */
+da_place rt_place(void);
+
 /* Number of devices that tasks may run on besides the CPU's cores, or would; 0 with DARRAY_REPRODUCIBLE. Where there are some, what shapes the
  * task graph gives every operand of large tasks a tile of its own, because only such tasks can run there. */
 int rt_devices_for_shaping(void);
