@@ -49,7 +49,8 @@ typedef struct da_pivot_args {
     int64_t
         offset; /* row of the block's first row in the whole matrix, which pivots count from; exchange 0 is of that row */
     unsigned inverse; /* laswp: if not 0, the exchanges are undone: from the last to the first */
-    unsigned pad;
+    unsigned
+        given; /* laswp: if not 0, by the user: rows that do not exist fail the task, of which devices know nothing */
 } da_pivot_args;
 
 /* ---- the codelets; see kernel_list.inc for their buffers ---- */

@@ -166,8 +166,10 @@ da_status da_device_exchange(const da_device_ops *ops, const da_call *call, int 
 
 static bool laswp_takes(const da_device_ops *ops, const da_call *call)
 {
+    const da_pivot_args *args = call->values[0].data;
+
     (void)ops;
-    return da_device_exchange_takes(call, 0, 1);
+    return !args->given && da_device_exchange_takes(call, 0, 1);
 }
 
 static da_status laswp(const da_device_ops *ops, const da_call *call)

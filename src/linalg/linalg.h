@@ -176,7 +176,7 @@ da_status common_lead(da_shape *out, const da_array *a, const da_array *b, const
 /* ---- steps that several algorithms share ---- */
 
 /* dst = src, both of the same shape, of one triangle (DA_LOWER, DA_UPPER) or all (0); what is not copied is set to 0 or left alone. One
- * task a piece of mb x nb. */
+ * task a piece of mb x nb; where there are devices, cut at the tiles of both as well. */
 da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsigned uplo, bool clear,
                         int64_t mb, int64_t nb);
 
@@ -186,8 +186,8 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
 
 /* The factors of a and its pivots, as da_lu(), both the operation's own. */
 da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_array *a);
-/* x = a^-1 x in place, with the factors; all with the same leading axes. */
-da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, da_array *x);
+/* x = a^-1 x in place, with the factors; all with the same leading axes. `given`: the pivots are the user's, who may have changed them. */
+da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x);
 
 /* Tile extents for the right-hand sides b of solve_triangular_tasks(). */
 void rhs_tile(int64_t *tile, const da_array *b, bool right);

@@ -117,23 +117,26 @@ da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_ar
     return lu_tasks(op, *lu, *pivots, mb, nb);
 }
 
-da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, da_array *x)
+da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x)
 {
     const int64_t n = rows_of(x);
-    const da_pivot_args args = {.offset = 0};
+    const bool devices = !given && devices_for(0, (double)n * (double)n * (double)cols_of(x));
+    const int64_t step = devices ? tile_step(pivots, pivots->ndim - 1) : most(n, 1);
     int64_t tile[DA_MAX_NDIM];
     task_builder t;
 
     rhs_tile(tile, x, false);
     EACH_LEAD (at, x) {
         EACH_SPAN (p, 0, cols_of(x), tile[x->ndim - 1]) {
-            if (n == 0)
-                break;
-            task_begin(&t, &da_codelet_laswp);
-            access_vector(&t, pivots, &at, (span){0, n}, DA_MODE_READ);
-            access_block(&t, x, &at, (span){0, n}, p, DA_MODE_READ_WRITE);
-            task_value(&t, &args, sizeof args);
-            DA_TRY(task_add(&t, &op->batch));
+            EACH_SPAN (k, 0, n, step) {
+                const da_pivot_args args = {.offset = k.at, .given = given};
+
+                task_begin(&t, &da_codelet_laswp);
+                access_vector(&t, pivots, &at, k, DA_MODE_READ);
+                access_block(&t, x, &at, (span){k.at, n - k.at}, p, DA_MODE_READ_WRITE);
+                task_value(&t, &args, sizeof args);
+                DA_TRY(task_add(&t, &op->batch));
+            }
         }
     }
     DA_TRY(solve_triangular_tasks(op, lu, x, DA_LOWER | DA_UNIT));

@@ -23,9 +23,9 @@ static da_status check_system(const da_array *a, const char *name, const da_arra
     return DA_OK;
 }
 
-/* Solves with the factors: x becomes a copy of b, then the solution. */
+/* Solves with the factors: x becomes a copy of b, then the solution. `given`: the factors are the user's. */
 static da_status solve_with(operation *op, da_array **out, const da_array *lu, const da_array *pivots,
-                            const da_array *b, int ninputs, const da_array *const *inputs,
+                            bool given, const da_array *b, int ninputs, const da_array *const *inputs,
                             const char *function)
 {
     const da_array *source, *factors, *rows;
@@ -59,7 +59,7 @@ static da_status solve_with(operation *op, da_array **out, const da_array *lu, c
         rows = all;
     }
     DA_TRY(operation_fault(op, SINGULAR, rows_of(x)));
-    DA_TRY(lu_solve_tasks(op, factors, rows, x));
+    DA_TRY(lu_solve_tasks(op, factors, rows, given, x));
     DA_TRY(as_vector(op, &result, x, b->ndim == 1, false));
     return operation_result(op, out, result, ninputs, inputs);
 }
@@ -84,7 +84,7 @@ da_status da_lu_solve(da_array **x, const da_array *lu, const da_array *pivots, 
                        shape_text(&ls, l_text), shape_text(&ps, p_text));
     }
     operation_begin(&op);
-    return operation_finish(&op, solve_with(&op, x, lu, pivots, b, 3, inputs, "da_lu_solve"));
+    return operation_finish(&op, solve_with(&op, x, lu, pivots, true, b, 3, inputs, "da_lu_solve"));
 }
 
 static da_status build(operation *op, da_array **x, const da_array *a, const da_array *b)
@@ -93,7 +93,7 @@ static da_status build(operation *op, da_array **x, const da_array *a, const da_
     da_array *lu = NULL, *pivots = NULL;
 
     DA_TRY(lu_factor(op, &lu, &pivots, a));
-    return solve_with(op, x, lu, pivots, b, 2, inputs, "da_solve");
+    return solve_with(op, x, lu, pivots, false, b, 2, inputs, "da_solve");
 }
 
 da_status da_solve(da_array **x, const da_array *a, const da_array *b)
