@@ -301,25 +301,60 @@ da_status as_vector(operation *op, da_array **out, const da_array *x, bool vecto
 
 /* ---- copies ---- */
 
+/* One task of copy_triangle(). */
+static da_status copy_block(operation *op, da_array *dst, const da_array *src, unsigned uplo, bool clear,
+                            const lead *at, span i, span j)
+{
+    const da_lacpy_args args = {.uplo = uplo, .clear = clear, .offset = i.at - j.at};
+    const bool below = i.at >= j.at + j.n, above = i.at + i.n <= j.at;
+    const bool inside = uplo == 0 || (uplo == DA_LOWER && below) || (uplo == DA_UPPER && above);
+    const bool outside = (uplo == DA_LOWER && above) || (uplo == DA_UPPER && below);
+    task_builder t;
+
+    if (outside && !clear)
+        return DA_OK;
+    task_begin(&t, &da_codelet_lacpy);
+    access_block(&t, src, at, i, j, DA_MODE_READ);
+    access_block(&t, dst, at, i, j, inside || clear ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
+    task_value(&t, &args, sizeof args);
+    return task_add(&t, &op->batch);
+}
+
+/* The first piece of [at, end) that lies in one tile of both along axis d. */
+static span tile_from(const da_array *a, const da_array *b, int d, int64_t at, int64_t end)
+{
+    if (at >= end)
+        return (span){at, 0};
+    return (span){at, least(least(array_piece_end(a, d, at), array_piece_end(b, d, at)), end) - at};
+}
+
+/* copy_block() for each pair of tiles of which the block (i, j) has some of both. */
+static da_status copy_tiles(operation *op, da_array *dst, const da_array *src, unsigned uplo, bool clear,
+                            const lead *at, span i, span j)
+{
+    const int row = dst->ndim - 2, column = dst->ndim - 1;
+    const int64_t bottom = i.at + i.n, right = j.at + j.n;
+    span p, q;
+
+    for (q = tile_from(dst, src, column, j.at, right); q.n > 0;
+         q = tile_from(dst, src, column, q.at + q.n, right))
+        for (p = tile_from(dst, src, row, i.at, bottom); p.n > 0;
+             p = tile_from(dst, src, row, p.at + p.n, bottom))
+            DA_TRY(copy_block(op, dst, src, uplo, clear, at, p, q));
+    return DA_OK;
+}
+
 da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsigned uplo, bool clear,
                         int64_t mb, int64_t nb)
 {
+    const double elements = (double)array_count(dst);
+    const bool devices = devices_for(elements * (double)da_dtype_size(dst->s->dtype),
+                                     elements * (double)least(rows_of(dst), cols_of(dst)));
+
     EACH_LEAD (at, dst) {
         EACH_SPAN (j, 0, cols_of(dst), nb) {
             EACH_SPAN (i, 0, rows_of(dst), mb) {
-                const da_lacpy_args args = {.uplo = uplo, .clear = clear, .offset = i.at - j.at};
-                const bool below = i.at >= j.at + j.n, above = i.at + i.n <= j.at;
-                const bool inside = uplo == 0 || (uplo == DA_LOWER && below) || (uplo == DA_UPPER && above);
-                const bool outside = (uplo == DA_LOWER && above) || (uplo == DA_UPPER && below);
-                task_builder t;
-
-                if (outside && !clear)
-                    continue;
-                task_begin(&t, &da_codelet_lacpy);
-                access_block(&t, src, &at, i, j, DA_MODE_READ);
-                access_block(&t, dst, &at, i, j, inside || clear ? DA_MODE_WRITE : DA_MODE_READ_WRITE);
-                task_value(&t, &args, sizeof args);
-                DA_TRY(task_add(&t, &op->batch));
+                DA_TRY((devices ? copy_tiles : copy_block)(op, dst, src, uplo, clear, &at, i, j));
             }
         }
     }

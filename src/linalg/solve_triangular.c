@@ -42,6 +42,14 @@ void rhs_tile(int64_t *tile, const da_array *b, bool right)
     tile_with(tile, &shape, right ? width : block, right ? block : width);
 }
 
+/* Rows of an update where there are devices: as many as lie in one tile of the triangle, along its axis down, and of x. */
+static int64_t update_rows(const da_array *t, int down, const da_array *x, int x_down, int64_t block)
+{
+    const int64_t both = least(tile_step(t, down), tile_step(x, x_down));
+
+    return both > block && pieces_in_tiles(t, down, both) && pieces_in_tiles(x, x_down, both) ? both : block;
+}
+
 da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
@@ -55,14 +63,16 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
         devices && chosen % own == 0 && own >= 256 ? own : chosen; /* LU's factors have panels */
     const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
     const int64_t steps = (n + block - 1) / block;
-    const int64_t tall = devices ? block /* rows of an update */
-                                 : most(round_up(n / (2 * rt_workers_for_shaping()), block), block);
+    int64_t tall = most(round_up(n / (2 * rt_workers_for_shaping()), block), block); /* rows of an update */
     const da_gemm_args update = {
         .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = {-1, 0}, .beta = {1, 0}};
     task_builder task;
 
-    if (devices)
+    if (devices) {
         DA_TRY(tiled_for(op, &t, t, block, block));
+        tall = update_rows(t, right == (trans != 0) ? t->ndim - 2 : t->ndim - 1, x,
+                           right ? x->ndim - 1 : x->ndim - 2, block);
+    }
     EACH_LEAD (at, x) {
         for (int64_t step = 0; step < steps; step++) {
             const span k = span_from((forwards ? step : steps - 1 - step) * block, n, block);
@@ -176,6 +186,15 @@ da_status da_solve_triangular(da_array **x, const da_array *t, const da_array *b
     return operation_finish(&op, build(&op, x, t, b, flags));
 }
 
+/* Whether x can be solved for where it is: on devices only if what a task takes of it lies in one tile. */
+static bool fits(const da_array *x, const int64_t *tile, int64_t n)
+{
+    const int row = x->ndim - 2, column = x->ndim - 1;
+
+    return !devices_for(0, (double)n * (double)rows_of(x) * (double)cols_of(x)) ||
+           (pieces_in_tiles(x, row, tile[row]) && pieces_in_tiles(x, column, tile[column]));
+}
+
 static da_status build_in_place(operation *op, const da_array *t, da_array *b, unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
@@ -197,10 +216,10 @@ static da_status build_in_place(operation *op, const da_array *t, da_array *b, u
         }
     DA_TRY(prepare_triangle(op, &triangle, &flags, t, b, matrix));
     DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
-    if (is_column_major(matrix)) {
+    rhs_tile(tile, matrix, right);
+    if (is_column_major(matrix) && fits(matrix, tile, rows_of(t))) {
         DA_TRY(solve_triangular_tasks(op, triangle, matrix, flags));
     } else {
-        rhs_tile(tile, matrix, right);
         DA_TRY(operation_copy(op, &x, matrix, tile));
         DA_TRY(solve_triangular_tasks(op, triangle, x, flags));
         DA_TRY(array_copy_tasks(&op->batch, matrix, x));
