@@ -88,6 +88,26 @@ START_TEST(restart)
 }
 END_TEST
 
+/* The runtime stops at the moment when a worker gives up looking for work. */
+START_TEST(stop_at_any_moment)
+{
+    pool *p = pool_new();
+    const int rounds =
+        strcmp(da_runtime_name(), "openmp") == 0 ? 2000 : 200; /* StarPU takes longer to start */
+    ck_ok(da_shutdown());
+    for (int i = 0; i < rounds; i++) {
+        ck_ok(da_init(NULL, 2));
+        ck_ok(bump(p, i % CELLS, 0));
+        ck_ok(da_wait_all());
+        const double begin = seconds_now(CLOCK_MONOTONIC);
+        while (seconds_now(CLOCK_MONOTONIC) - begin < 1e-6 * (i % 100))
+            ;
+        ck_ok(da_shutdown());
+    }
+    pool_release(p);
+}
+END_TEST
+
 /* Data goes on from one runtime to the other. */
 START_TEST(other_runtime)
 {
@@ -342,7 +362,7 @@ START_TEST(throttle)
 }
 END_TEST
 
-DA_TEST_MAIN("process", DA_CASE("idle", idle), DA_CASE("restart", restart, other_runtime),
+DA_TEST_MAIN("process", DA_CASE("idle", idle), DA_CASE("restart", restart, stop_at_any_moment, other_runtime),
              DA_CASE("fork", fork_started, fork_inline, fork_stopped),
              DA_CASE_LOOP("exit", 3, exit_without_shutdown), DA_CASE("user's threads", user_region, binding),
              DA_CASE("throttle", throttle))

@@ -287,7 +287,7 @@ static rt_task *get(worker *w)
     double since = 0;
 
     for (;;) {
-        const bool stop = atomic_load_explicit(&queue.stop, memory_order_relaxed);
+        bool stop = atomic_load_explicit(&queue.stop, memory_order_relaxed);
         bool give_up = false;
         if (spinning && ++rounds > 64) {
             if (rounds % 8 == 0) {
@@ -303,6 +303,7 @@ static rt_task *get(worker *w)
             rt_task *t;
             worker *other = NULL;
             lock_acquire(&queue.lock);
+            stop = atomic_load_explicit(&queue.stop, memory_order_relaxed); /* who sets it wakes once */
             t = stop ? NULL : pop();
             if (t || stop || give_up) {
                 if (spinning)
