@@ -104,6 +104,9 @@ START_TEST(shapes_that_are_none)
     ck_makes_nothing(da_empty(&a, DA_F64, DA_SHAPE(0, INT64_MAX, 4)), a, DA_ERROR_OVERFLOW, "64 bits");
     ck_makes_nothing(da_zeros(&a, DA_F64, DA_SHAPE(1 << 20, 1 << 20, 1 << 10)), a, DA_ERROR_MEMORY,
                      "9007199254740992");
+    /* a number of bytes that fits in 64 bits, if in no memory */
+    ck_makes_nothing(da_empty(&a, DA_U8, DA_SHAPE(INT64_MAX)), a, DA_ERROR_MEMORY,
+                     "9223372036854775807 bytes");
     ck_fails(da_zeros(NULL, DA_F64, DA_SHAPE(2)), DA_ERROR_ARGUMENT,
              "da_zeros: the pointer for the result is null");
     ck_makes_nothing(da_ones_like(&a, NULL), a, DA_ERROR_ARGUMENT, "da_ones_like: a is null");

@@ -131,7 +131,7 @@ da_status array_new(da_array **out, da_dtype dtype, const da_shape *shape, const
 {
     const int ndim = shape->ndim;
     int64_t stride[DA_MAX_NDIM], next = 1, bytes;
-    bool empty = false;
+    bool empty = false, fits = true;
     storage *s;
     void *block;
     char text[SHAPE_TEXT];
@@ -145,10 +145,9 @@ da_status array_new(da_array **out, da_dtype dtype, const da_shape *shape, const
             k = ndim - 2 + i;
         stride[k] = next;
         empty = empty || shape->dim[k] == 0;
-        if (!size_mul(next, shape->dim[k] > 0 ? shape->dim[k] : 1, &next))
-            next = INT64_MAX;
+        fits = fits && size_mul(next, shape->dim[k] > 0 ? shape->dim[k] : 1, &next);
     }
-    if (!size_mul(next, (int64_t)da_dtype_size(dtype), &bytes) || bytes > INT64_MAX - HEAD)
+    if (!fits || !size_mul(next, (int64_t)da_dtype_size(dtype), &bytes))
         return err_set(DA_ERROR_OVERFLOW,
                        "an array of shape %s and dtype %s has more bytes than fit in 64 bits",
                        shape_text(shape, text), da_dtype_name(dtype));
