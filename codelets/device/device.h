@@ -73,8 +73,12 @@ struct da_device_ops {
     da_status (*compile)(const char *source, char *log, size_t log_size);
     /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
     bool (*describe)(int index, char *name, size_t size, int64_t *memory);
+    /* Called before and after the implementation of a task on a device, the user's too; leave() fails with da_task_fail(). May be null.
+     * For drivers that cannot bear kernels of several devices at the same time. */
+    void (*enter)(const da_call *call);
+    da_status (*leave)(const da_call *call);
 };
-enum { DA_DEVICE_VERSION = 2 };
+enum { DA_DEVICE_VERSION = 3 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *opencl_error(cl_int error)
 {
@@ -218,6 +219,76 @@ static bool has(da_dtype dtype)
     return all_have_f64;
 }
 
+/* ---- PoCL ---- */
+
+/*
+ * PoCL before version 6 counts the uses of a compiled kernel by the kernel and the size of its groups alone, though it keeps several versions
+ * of it, for different sizes of the range (pocl_release_dlhandle_cache() in lib/CL/devices/common.c). When two of its devices run one kernel
+ * at the same time it can count down the wrong version, and aborts. So its devices take turns where there are several of them.
+ */
+static pthread_mutex_t pocl_turn = PTHREAD_MUTEX_INITIALIZER;
+static cl_platform_id pocl; /* such a platform with several devices, or null */
+
+static void look_for_pocl(void)
+{
+    enum { FIRST_SOUND = 6 };
+    cl_platform_id platforms[MOST];
+    cl_uint nplatforms = 0;
+
+    if (clGetPlatformIDs(MOST, platforms, &nplatforms) != CL_SUCCESS)
+        return;
+    for (cl_uint p = 0; p < nplatforms && p < MOST && !pocl; p++) {
+        char version[256]; /* "OpenCL 3.0 PoCL 3.1+debian ..."; another spelling before version 3 */
+        char name[64];
+        const char *number;
+        cl_uint ndevices = 0;
+
+        if (clGetPlatformInfo(platforms[p], CL_PLATFORM_NAME, sizeof name, name, NULL) != CL_SUCCESS ||
+            strcmp(name, "Portable Computing Language") != 0 ||
+            clGetPlatformInfo(platforms[p], CL_PLATFORM_VERSION, sizeof version, version, NULL) !=
+                CL_SUCCESS ||
+            clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, 0, NULL, &ndevices) != CL_SUCCESS)
+            continue;
+        number = strstr(version, "PoCL ");
+        if (ndevices > 1 && (!number || strtol(number + strlen("PoCL "), NULL, 10) < FIRST_SOUND))
+            pocl = platforms[p];
+    }
+}
+
+static bool takes_turns(const da_call *call)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    cl_device_id device;
+    cl_platform_id platform;
+
+    pthread_once(&once, look_for_pocl);
+    return pocl &&
+           clGetCommandQueueInfo(call->queue, CL_QUEUE_DEVICE, sizeof(cl_device_id), &device, NULL) ==
+               CL_SUCCESS &&
+           clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) == CL_SUCCESS &&
+           platform == pocl;
+}
+
+static void enter(const da_call *call)
+{
+    if (takes_turns(call))
+        pthread_mutex_lock(&pocl_turn);
+}
+
+static da_status leave(const da_call *call)
+{
+    cl_int error;
+
+    if (!takes_turns(call))
+        return DA_OK;
+    error = clFinish(call->queue);
+    pthread_mutex_unlock(&pocl_turn);
+    if (error != CL_SUCCESS)
+        return da_task_fail(call, "waiting for the OpenCL kernels of the task: %s (%d)", opencl_error(error),
+                            (int)error);
+    return DA_OK;
+}
+
 const da_device_ops opencl_ops = {
     .version = DA_DEVICE_VERSION,
     .kind = DA_DEVICE_OPENCL,
@@ -228,6 +299,8 @@ const da_device_ops opencl_ops = {
     .has = has,
     .compile = opencl_compile,
     .describe = describe,
+    .enter = enter,
+    .leave = leave,
 };
 
 DA_API const da_device_ops *da_device_module(void);

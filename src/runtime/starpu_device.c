@@ -227,9 +227,16 @@ static da_status run_implementation(const da_call *call, void *ctx)
 {
     const run *const r = ctx;
 
+    da_status status, left = DA_OK;
+
     if (r->no_memory)
         return err_memory((size_t)call->nbuffers * sizeof(da_buffer), "the operands of a task on a device");
-    return r->own ? r->own(call) : r->library->run(r->ops, call);
+    if (r->ops && r->ops->enter)
+        r->ops->enter(call);
+    status = r->own ? r->own(call) : r->library->run(r->ops, call);
+    if (r->ops && r->ops->leave)
+        left = r->ops->leave(call);
+    return status != DA_OK ? status : left;
 }
 
 void spu_run_on(da_device_kind kind, const spu_implementations *implementations, void *interfaces[],
