@@ -54,7 +54,7 @@ enum {
     AWAKE_HOST_US = 1000000, /* the same when the host's tasks were seen, of whose coming nobody tells us */
     HOST_LOOKS = 2,          /* looks in a row that find tasks which are not ours */
 };
-#define LOOK_S 0.025      /* one sleeping worker looks for the host's tasks so often; */
+#define LOOK_S 0.1        /* one sleeping worker looks for the host's tasks so often; */
 #define LOOK_HOST_S 0.005 /* so often when it had some before; */
 #define SLEEP_S 0.25      /* the others wake so often, for StarPU's own needs */
 
