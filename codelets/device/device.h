@@ -73,6 +73,8 @@ struct da_device_ops {
     da_status (*compile)(const char *source, char *log, size_t log_size);
     /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
     bool (*describe)(int index, char *name, size_t size, int64_t *memory);
+    /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
+    int64_t (*compiled)(void);
     /* Called before and after the implementation of a task on a device, the user's too; leave() fails with da_task_fail(). May be null.
      * For drivers that cannot bear kernels of several devices at the same time. */
     void (*enter)(const da_call *call);

@@ -174,6 +174,7 @@ static da_status result(const da_call *call, const char *routine, CLBlastStatusC
 /* status = ROUTINE(letter, conversion of scalars) for the call's dtype, under the lock. */
 #define CALL(status, call, ROUTINE)                                                                          \
     do {                                                                                                     \
+        static bool used[DA_C128 + 1];                                                                       \
         pthread_mutex_lock(&clblast_lock);                                                                   \
         switch ((call)->buffers[0].dtype) {                                                                  \
         case DA_F32: status = ROUTINE(S, f32_of); break;                                                     \
@@ -181,6 +182,9 @@ static da_status result(const da_call *call, const char *routine, CLBlastStatusC
         case DA_C64: status = ROUTINE(C, c64_of); break;                                                     \
         default: status = ROUTINE(Z, c128_of); break;                                                        \
         }                                                                                                    \
+        if (!used[(call)->buffers[0].dtype])                                                                 \
+            opencl_compiled++;                                                                               \
+        used[(call)->buffers[0].dtype] = true;                                                               \
         pthread_mutex_unlock(&clblast_lock);                                                                 \
     } while (0)
 

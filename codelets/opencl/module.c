@@ -3,6 +3,7 @@
 #include "opencl.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,15 @@ static bool has(da_dtype dtype)
     return all_have_f64;
 }
 
+/* ---- compilers ---- */
+
+_Atomic(int64_t) opencl_compiled;
+
+static int64_t compiled(void)
+{
+    return atomic_load_explicit(&opencl_compiled, memory_order_relaxed);
+}
+
 /* ---- PoCL ---- */
 
 /*
@@ -299,6 +309,7 @@ const da_device_ops opencl_ops = {
     .has = has,
     .compile = opencl_compile,
     .describe = describe,
+    .compiled = compiled,
     .enter = enter,
     .leave = leave,
 };

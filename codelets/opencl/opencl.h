@@ -7,6 +7,7 @@
 #include <CL/cl.h>
 
 #include "device/device.h"
+#include <stdatomic.h>
 
 /* The name of an OpenCL error, "CL_OUT_OF_RESOURCES"; "unknown error" for a number that is none. */
 const char *opencl_error(cl_int error);
@@ -26,6 +27,9 @@ da_status opencl_scratch(const da_call *call, size_t bytes, da_buffer *memory);
 /* Whether a device computes in doubles; whether it can round quotients and square roots of f32 correctly. */
 bool opencl_has_f64(cl_device_id device);
 bool opencl_rounds_f32(cl_device_id device);
+
+/* Programs compiled, by us or for the first use of one of CLBlast's routines. */
+extern _Atomic(int64_t) opencl_compiled;
 
 /* The first device there is, of any type, or null. */
 cl_device_id opencl_any_device(void);

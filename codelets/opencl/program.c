@@ -171,6 +171,7 @@ static void build(kernel *k, const char *entry, const char *source)
         program = compile(k->context, k->device, source, log, sizeof log);
         if (program)
             save(program, k->device, key);
+        opencl_compiled++;
     }
     if (program) {
         k->kernel = clCreateKernel(program, entry, &error);

@@ -279,12 +279,16 @@ void spu_run_on(da_device_kind kind, const spu_implementations *implementations,
 
 void spu_device_done(rt_task *task)
 {
-    static atomic_flag known = ATOMIC_FLAG_INIT;
+    static _Atomic(int64_t) known = -1;
+    int64_t compiled = 0;
 
     if (!task->on_device)
         return;
-    if (!atomic_flag_test_and_set(&known))
-        rt_register_exit(); /* what vendors' libraries made when they first compiled must outlive kernels, too */
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        if (devices.ops[k] && devices.ops[k]->compiled)
+            compiled += devices.ops[k]->compiled();
+    if (atomic_exchange(&known, compiled) < compiled)
+        rt_register_exit(); /* what compilers made for good must outlive kernels, too */
     atomic_fetch_add_explicit(&devices.done, 1, memory_order_relaxed);
     /* LAPACKs of devices write 32 bits */
     if (task->late_info && task->fault && (int32_t)*task->late_info > 0)
