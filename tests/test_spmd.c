@@ -42,6 +42,7 @@ START_TEST(ranks)
         ck_assert_int_eq(seen[r], r < n ? n : 0);
     ck_fails(da_spmd(0, who_am_i, seen, NULL), DA_ERROR_ARGUMENT, "0 ranks");
     ck_fails(da_spmd(-3, who_am_i, seen, NULL), DA_ERROR_ARGUMENT, "-3 ranks");
+    ck_fails(da_spmd(2000000000, who_am_i, seen, NULL), DA_ERROR_ARGUMENT, "2000000000 ranks");
     ck_fails(da_spmd(n, NULL, seen, NULL), DA_ERROR_ARGUMENT, "null");
     ck_assert_int_eq(da_rank_id(NULL), -1);
     ck_assert_int_eq(da_rank_count(NULL), 0);

@@ -29,8 +29,8 @@ typedef enum da_op { DA_OP_SUM = 1, DA_OP_PROD, DA_OP_MIN, DA_OP_MAX } da_op;
  * Run `fn` on `n` ranks and wait for all.
  * @param results n handles (or null): each rank's array, null for ranks that returned none; on an error all are null.
  * @return the status and sentence of the lowest rank that failed by itself; DA_ERROR_CANCELLED if none did
- *         but one returned before a collective that others called; DA_ERROR_ARGUMENT for n < 1; DA_ERROR_STATE
- *         inside a task.
+ *         but one returned before a collective that others called; DA_ERROR_ARGUMENT for n < 1 or
+ *         n > 65536; DA_ERROR_MEMORY if the system gives no more threads (then no rank runs); DA_ERROR_STATE inside a task.
  */
 DA_NODISCARD da_status da_spmd(int n, da_spmd_fn fn, void *ctx, da_array **results);
 

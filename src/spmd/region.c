@@ -194,6 +194,8 @@ static const da_rank *failed_rank(const region *g)
     return cancelled;
 }
 
+enum { MOST_RANKS = 65536 }; /* beyond what systems give a process in threads */
+
 da_status da_spmd(int n, da_spmd_fn fn, void *ctx, da_array **results)
 {
     region g = {.n = n, .fn = fn, .ctx = ctx, .left = -1};
@@ -203,8 +205,8 @@ da_status da_spmd(int n, da_spmd_fn fn, void *ctx, da_array **results)
 
     if (!fn)
         return err_set(DA_ERROR_ARGUMENT, "da_spmd: the function is null");
-    if (n < 1)
-        return err_set(DA_ERROR_ARGUMENT, "da_spmd: %d ranks; there must be at least one", n);
+    if (n < 1 || n > MOST_RANKS)
+        return err_set(DA_ERROR_ARGUMENT, "da_spmd: %d ranks; there may be 1 to %d", n, MOST_RANKS);
     status = rt_check_may_wait("da_spmd");
     if (status == DA_OK)
         status = rt_check_forked();
