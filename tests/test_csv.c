@@ -90,7 +90,8 @@ START_TEST(what_is_refused)
         {"\"1,5\"\n", "\"\"1,5\"\" is no number"},
         {"\"1\n2\n", "a quote is not closed"},
         {"\"\"\n", "there is no number"},
-        {"1\r2\n", "is no number"},
+        {"1\r2\n", "\"1\\x0d2\" is no number"},
+        {"\033[2J\n", "\"\\x1b[2J\" is no number"},
         {"--1\n", "is no number"},
         {"1e\n", "is no number"},
         {"y\n1\n", "line 1, column 1: \"y\""},
@@ -102,7 +103,7 @@ START_TEST(what_is_refused)
         ck_assert_ptr_nonnull(strstr(da_error(), path));
     }
     write_text("1\0002\n", 4);
-    ck_makes_nothing(da_load_csv(&a, path, 0), a, DA_ERROR_FORMAT, "line 1, column 1");
+    ck_makes_nothing(da_load_csv(&a, path, 0), a, DA_ERROR_FORMAT, "line 1, column 1: \"1\\x002\" is no");
     ck_makes_nothing(da_load_csv(&a, path, -1), a, DA_ERROR_ARGUMENT, "-1 lines");
     ck_makes_nothing(da_load_csv(&a, "/nowhere/x.csv", 0), a, DA_ERROR_IO, "cannot open '/nowhere/x.csv'");
     ck_makes_nothing(da_load_csv(&a, "/tmp", 0), a, DA_ERROR_IO, "Is a directory");

@@ -44,6 +44,22 @@ static void write_npy(const char *header, size_t bytes)
     write_file(file, n);
 }
 
+/* As long as a name may be. */
+START_TEST(long_name)
+{
+    char name[sizeof folder + 256];
+    const int used = snprintf(name, sizeof name, "%s/", folder);
+    da_array *a = counted(DA_F64, DA_SHAPE(3)), *b;
+    memset(name + used, 'n', 255);
+    name[used + 255] = 0;
+    ck_ok(da_save_npy(name, a));
+    ck_ok(da_load_npy(&b, name));
+    ck_assert_int_eq(unlink(name), 0);
+    da_array_release(&a);
+    da_array_release(&b);
+}
+END_TEST
+
 START_TEST(round_trip)
 {
     const da_dtype dtype = (da_dtype)(_i + 1);
@@ -279,4 +295,4 @@ DA_TEST_MAIN("npy",
              DA_CASE_WITH("valid", make_folder, drop_folder, shapes, what_python_may_write),
              DA_CASE_WITH("invalid", make_folder, drop_folder, bad_headers, hostile_sizes, every_truncation,
                           other_files),
-             DA_CASE_WITH("saving", make_folder, drop_folder, all_or_nothing))
+             DA_CASE_WITH("saving", make_folder, drop_folder, all_or_nothing, long_name))

@@ -78,10 +78,11 @@ static da_status parse_field(csv *c, const char *s, const char *end, int64_t col
     x = strtod(s, &parsed);
     if (parsed != end || is_blank(*s) || memchr(s, 'x', (size_t)(end - s)) ||
         memchr(s, 'X', (size_t)(end - s)) || memchr(s, '(', (size_t)(end - s))) {
+        char text[VISIBLE];
         trim(&begin, &stop);
-        return err_set(DA_ERROR_FORMAT, "da_load_csv: '%s', line %lld, column %lld: \"%.*s\" is no number",
+        return err_set(DA_ERROR_FORMAT, "da_load_csv: '%s', line %lld, column %lld: \"%s\" is no number",
                        c->path, (long long)c->line, (long long)column,
-                       (int)(stop - begin < 40 ? stop - begin : 40), begin);
+                       visible(text, begin, (size_t)(stop - begin < 40 ? stop - begin : 40)));
     }
     return add_value(c, x);
 }

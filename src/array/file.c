@@ -41,14 +41,17 @@ da_status new_file_open(new_file *f, const char *path, const char *function)
     char *real = exists ? realpath(path, NULL) : NULL;
     f->target = copy_of(real ? real : path);
     free(real);
-    const size_t room = f->target ? strlen(f->target) + 64 : 0;
+    const char *slash = f->target ? strrchr(f->target, '/') : NULL;
+    const int folder =
+        slash ? (int)(slash + 1 - f->target) : 0; /* of its name, which may be as long as names can be */
+    const size_t room = (size_t)folder + 64;
     f->temporary = f->target ? mem_alloc(room) : NULL;
     if (!f->temporary) {
         mem_free(f->target);
         return err_memory(strlen(path) + 64, "a file's name");
     }
     for (int attempt = 0; attempt < 100 && fd < 0; attempt++) {
-        snprintf(f->temporary, room, "%s.%ld-%" PRIu64 ".tmp", f->target, (long)getpid(),
+        snprintf(f->temporary, room, "%.*s.darray-%ld-%" PRIu64 ".tmp", folder, f->target, (long)getpid(),
                  atomic_fetch_add(&number, 1));
         fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST)

@@ -5,6 +5,7 @@
  */
 #include "array/array.h"
 #include "array/file.h"
+#include "array/text.h"
 #include "codelets/array_kernels.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -127,7 +128,7 @@ static da_status parse_dtype(parser *in, npy_header *h)
         {"V2", DA_BF16}, {"f4", DA_F32}, {"f8", DA_F64}, {"c8", DA_C64}, {"c16", DA_C128},
     };
     const uint16_t one = 1;
-    char s[64];
+    char s[64], shown[VISIBLE];
     unsigned char first;
 
     blanks(in);
@@ -145,14 +146,14 @@ static da_status parse_dtype(parser *in, npy_header *h)
                 return DA_OK;
             }
     return err_set(DA_ERROR_FORMAT, "da_load_npy: '%s' has the dtype '%s', which is none of darray's",
-                   in->path, s);
+                   in->path, visible(shown, s, strlen(s)));
 }
 
 static da_status parse_header(parser *in, npy_header *h)
 {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};
     bool seen[3] = {false};
-    char key[32];
+    char key[32], shown[VISIBLE];
 
     if (!next_is(in, '{'))
         return bad(in, "is no dict");
@@ -164,7 +165,7 @@ static da_status parse_header(parser *in, npy_header *h)
             k++;
         if (k == 3 || seen[k])
             return err_set(DA_ERROR_FORMAT, "da_load_npy: the header of '%s' has the key '%s' %s", in->path,
-                           key, k == 3 ? "that no .npy file has" : "twice");
+                           visible(shown, key, strlen(key)), k == 3 ? "that no .npy file has" : "twice");
         seen[k] = true;
         if (!next_is(in, ':'))
             return bad(in, "lacks a colon");

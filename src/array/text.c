@@ -63,6 +63,21 @@ void text_repeat(text *t, char c, size_t n)
     }
 }
 
+const char *visible(char buffer[VISIBLE], const char *s, size_t n)
+{
+    char *to = buffer;
+
+    for (size_t i = 0; i < n && to + 4 < buffer + VISIBLE; i++) {
+        const unsigned char c = (unsigned char)s[i];
+        if (c < ' ' || c == 127)
+            to += snprintf(to, 5, "\\x%02x", c);
+        else
+            *to++ = s[i];
+    }
+    *to = 0;
+    return buffer;
+}
+
 /* ---- digits ---- */
 
 /* What a dtype makes of a decimal number. */

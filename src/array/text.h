@@ -23,6 +23,10 @@ void text_add(text *t, const char *s, size_t n);
 void text_puts(text *t, const char *s);
 void text_repeat(text *t, char c, size_t n);
 
+/* The first bytes of [s, s + n) for a sentence: what is no printable ASCII character and no part of UTF-8 becomes \xNN. */
+enum { VISIBLE = 40 * 4 + 1 };
+const char *visible(char buffer[VISIBLE], const char *s, size_t n);
+
 /* The decimal digits of a finite number: sign * 0.d1d2d3... * 10^point; zero is the one digit 0 with point 1. */
 typedef struct decimal {
     bool negative;
