@@ -147,6 +147,7 @@ START_TEST(ranges)
     ck_ok(da_arange(&a, DA_I32, 2, 11, 3));
     ck_values(a, DA_SHAPE(3), 2, 5, 8);
     da_array_release(&a);
+    ck_makes_nothing(da_arange(&a, DA_BOOL, 0, 2, 1), a, DA_ERROR_DTYPE, "bool");
     ck_ok(da_arange(&a, DA_I64, 5, -5, -4));
     ck_values(a, DA_SHAPE(3), 5, 1, -3);
     da_array_release(&a);

@@ -254,6 +254,8 @@ da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar s
     DA_TRY(array_check_out(out, function));
     if (!dtype_valid(dtype))
         return err_set(DA_ERROR_DTYPE, "%s: %d is no dtype", function, (int)dtype);
+    if (dtype == DA_BOOL)
+        return err_set(DA_ERROR_DTYPE, "%s: bool cannot hold numbers that follow each other", function);
     const da_scalar numbers[] = {start, stop, step};
     for (int i = 0; i < 3; i++) {
         if (numbers[i].kind_ < 1 || numbers[i].kind_ > 5)
@@ -289,10 +291,9 @@ da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar s
     DA_TRY(array_check_shape(&shape, dtype, function));
     if (!dtype_is_float(dtype) && !dtype_is_complex(dtype)) {
         if (shape.dim[0] > 0) {
-            DA_TRY(scalar_check(dtype == DA_BOOL ? DA_I64 : dtype, start, function));
+            DA_TRY(scalar_check(dtype, start, function));
             DA_TRY(scalar_check(DA_I64, step, function));
-            if (dtype != DA_BOOL)
-                DA_TRY(check_last(dtype, as_wide(start) + (shape.dim[0] - 1) * as_wide(step), function));
+            DA_TRY(check_last(dtype, as_wide(start) + (shape.dim[0] - 1) * as_wide(step), function));
         }
         scalar_element(&args.start_i, start.kind_ == 2 ? DA_U64 : DA_I64, start);
         scalar_element(&args.step_i, step.kind_ == 2 ? DA_U64 : DA_I64, step);

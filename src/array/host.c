@@ -574,11 +574,15 @@ da_status da_wrap(da_array **out, da_dtype dtype, da_shape shape, void *data, da
             strides[k] = strides[k] == 0 ? 1 : strides[k]; /* never used */
         if (empty)
             continue;
-        if (shape.dim[k] > 1 && (!size_mul(shape.dim[k] - 1, strides[k], &reach) ||
-                                 !size_add(flipped[k] ? back : forth, reach, flipped[k] ? &back : &forth)))
+        if (shape.dim[k] > 1 && !size_mul(shape.dim[k] - 1, strides[k], &reach))
             return err_set(DA_ERROR_OVERFLOW,
                            "%s: stride %lld of axis %d with extent %lld goes beyond 64 bits", function,
                            (long long)given[k], k, (long long)shape.dim[k]);
+        if (shape.dim[k] > 1 && !size_add(flipped[k] ? back : forth, reach, flipped[k] ? &back : &forth))
+            return err_set(
+                DA_ERROR_OVERFLOW,
+                "%s: the strides of axes 0 to %d, the last of them %lld, together go beyond 64 bits",
+                function, k, (long long)given[k]);
     }
     if (!size_add(back, forth, &bytes) || !size_add(bytes, 1, &bytes) ||
         !size_mul(bytes, (int64_t)da_dtype_size(dtype), &bytes) ||
