@@ -236,6 +236,24 @@ build() {
     "$NINJA" -C "$dir" -j "$(jobs_wanted)" "$@"
 }
 
+# expand_tests DIR ARGUMENT...: the array `expanded` has the arguments, and for "csv" all runs of it: "csv (openmp)", ...
+expand_tests() {
+    local dir=$1 word test found names
+    shift
+    expanded=()
+    [ $# -gt 0 ] || return 0
+    mapfile -t names < <("$MESON" test -C "$dir" --list 2>/dev/null | sed 's|.* / ||')
+    for word in "$@"; do
+        found=
+        if [[ $word != -* ]]; then
+            for test in "${names[@]}"; do
+                [[ $test == "$word "* ]] && expanded+=("$test") && found=yes
+            done
+        fi
+        [ -n "$found" ] || expanded+=("$word")
+    done
+}
+
 # run_tests DIR [meson test options]: runs them all, shows the logs of those that fail, ends with "N passed, N failed".
 run_tests() {
     local dir=$1 status=0 variable jobs
@@ -244,6 +262,8 @@ run_tests() {
     # a tile size or a scheduler from the caller's environment would change what is tested
     for variable in $(compgen -e | grep -E '^(DARRAY|STARPU)_'); do unset "$variable"; done
     rm -f "$dir/meson-logs/testlog.json"
+    expand_tests "$dir" "$@" || return 1
+    set -- "${expanded[@]}"
     "$MESON" test -C "$dir" --no-rebuild --num-processes "$jobs" "$@" || status=$?
     "$(find_python)" scripts/count_tests.py "$dir/meson-logs/testlog.json" "$status"
 }
