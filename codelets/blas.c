@@ -241,7 +241,8 @@ static bool use(const char *path, bool copy)
     if (!lib.lapack) {
         const char *why = dlerror();
 
-        say("%s", why ? why : "it cannot be copied into memory");
+        say("%s%s", *text && text[strlen(text) - 1] != ' ' ? "; " : "",
+            why ? why : "it cannot be copied into memory");
         return false;
     }
     if (!is_thread_safe(&lib) || !fill_all(&lib)) {

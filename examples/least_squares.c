@@ -473,12 +473,11 @@ static int run_reference(const reference *set, int *good)
 
 /* ---- the command ---- */
 
+static const char command[] = "least_squares [--poly DEGREE] [--no-intercept] [FILE.csv|FILE.npy]";
+
 static int usage(const char *complaint, const char *what)
 {
-    fprintf(
-        stderr,
-        "least_squares: %s%s\nusage: least_squares [--poly DEGREE] [--no-intercept] [FILE.csv|FILE.npy]\n",
-        complaint, what);
+    fprintf(stderr, "least_squares: %s%s\nusage: %s\n", complaint, what, command);
     return 2;
 }
 
@@ -499,6 +498,9 @@ int main(int argc, char **argv)
             if (*end || end == argv[i] || value < 1 || value > 100)
                 return usage("a degree is a number from 1 to 100, not ", argv[i]);
             degree = (int)value;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            printf("usage: %s\n", command);
+            return 0;
         } else if (argv[i][0] == '-' && argv[i][1]) {
             return usage("unknown option ", argv[i]);
         } else if (path) {

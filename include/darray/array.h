@@ -65,8 +65,8 @@ DA_NODISCARD da_status da_ones_like(da_array **out, const da_array *a);
 DA_NODISCARD da_status da_full(da_array **out, da_dtype dtype, da_shape shape, da_scalar value);
 DA_NODISCARD da_status da_full_like(da_array **out, const da_array *a, da_scalar value);
 /** start, start+step, ... up to but without stop, real numbers; DA_ERROR_ARGUMENT if step is 0 or not finite. Element i is
- *  start + i*step in f64 arithmetic (of integers exact), then rounded to dtype; DA_ERROR_DTYPE if an integer dtype cannot hold start, step or the last
- *  element, or one of the three is complex; DA_ERROR_OVERFLOW if the number of elements does not fit. */
+ *  start + i*step in f64 arithmetic (of integers exact), then rounded to dtype; DA_ERROR_DTYPE if dtype is bool or an integer that cannot hold start, step or the
+ *  last element, or one of the three is complex; DA_ERROR_OVERFLOW if the number of elements does not fit. */
 DA_NODISCARD da_status da_arange(da_array **out, da_dtype dtype, da_scalar start, da_scalar stop,
                                  da_scalar step);
 /** `num` evenly spaced values from start to stop; the last is exactly stop if `endpoint`.
@@ -205,8 +205,8 @@ DA_NODISCARD da_status da_print(FILE *stream, const da_array *a);
 /** Read a NumPy .npy file (format 1 to 3, both orders, both byte orders). DA_ERROR_IO; DA_ERROR_FORMAT with the reason for a
  *  file that is none, is truncated, or has a dtype that is none of darray's. Nothing is allocated on a header's word alone. */
 DA_NODISCARD da_status da_load_npy(da_array **out, const char *path);
-/** Write a NumPy .npy file, C order, completely or not at all (a temporary file beside it takes its place). DA_ERROR_IO,
- *  faults as da_wait(). bf16 is written as void16 ('|V2'), as ml_dtypes does. */
+/** Write a NumPy .npy file, C order, completely or not at all (a temporary file beside it takes its place; a link to a file stays one, a
+ *  link to none is replaced). DA_ERROR_IO, faults as da_wait(). bf16 is written as void16 ('|V2'), as ml_dtypes does. */
 DA_NODISCARD da_status da_save_npy(const char *path, const da_array *a);
 /** Read comma-separated numbers, one row a line, into an f64 matrix, whatever the locale. Numbers may be quoted and
  *  surrounded by blanks, lines may be blank or end with CR LF, a byte order mark is skipped; a file without numbers gives

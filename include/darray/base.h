@@ -69,7 +69,8 @@ typedef enum da_status {
 
 /** Element types: the 13 of the array API standard, and two 16-bit floats for storage. */
 typedef enum da_dtype {
-    DA_BOOL = 1, /**< one byte, 0 or 1 */
+    DA_BOOL =
+        1, /**< one byte, 0 or 1; other bytes in memory that is handed in are not looked for, and what they count as is undefined */
     DA_I8,
     DA_I16,
     DA_I32,

@@ -2,9 +2,11 @@
 /**
  * @file runtime.h
  * Starting, stopping and watching the task runtime. Nothing here has to be called: the runtime starts with
- * the first task and stops with the process.
+ * the first task and stops with the process, when main() returns or exit() is called. (A process whose last thread of its own ends by
+ * pthread_exit() goes on, as its workers do, and they block signals: call da_shutdown() before.)
  *
- * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set:
+ * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set
+ * (the log says so when the runtime starts), but a DARRAY_RUNTIME that is none fails the first call that needs a runtime:
  * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator, else openmp)
  * - DARRAY_DEVICE      auto | cpu | gpu          (default: auto: where a task is done soonest, by the performance models; gpu: on
  *                       an accelerator whatever can run there)
@@ -48,7 +50,7 @@ DA_NODISCARD da_status da_shutdown(void);
  *  is. Static; never null. */
 DA_API const char *da_runtime_name(void);
 
-/** Number of workers in use or, before the start, that would be used. */
+/** Number of workers in use or, before the start, that will be asked for: there may be fewer then (da_init()). */
 DA_API int da_num_workers(void);
 
 /** Wait until every task submitted so far, by any thread, and those that they spawned are done. Reports no faults: arrays carry
