@@ -241,6 +241,8 @@ static void load(void)
     c.num_threads = threads("DARRAY_NUM_THREADS", threads("OMP_NUM_THREADS", 0));
     c.device = device();
     c.reproducible = small("DARRAY_REPRODUCIBLE", 0) != 0;
+    if (c.reproducible && c.device == DA_ANYWHERE)
+        c.device = DA_ON_CPU; /* what runs a task would depend on how long others took */
     c.inline_tasks = small("DARRAY_INLINE", 1) != 0;
     c.verbose = small("DARRAY_VERBOSE", 0);
     tile(&c);

@@ -362,6 +362,9 @@ static da_status start(const char *name, int workers)
     atomic_store(&nworkers, n);
     atomic_store(&current, b);
     log_line(1, "runtime %s with %d workers", b->name, n);
+    if (config_get()->device == DA_ON_GPU && da_num_devices() == 0)
+        log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU",
+                 b->name);
     if (*config_get()->complaints)
         log_line(1, "not understood: %s", config_get()->complaints);
     return DA_OK;
