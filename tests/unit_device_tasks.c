@@ -284,6 +284,30 @@ START_TEST(more_than_the_device_has)
 }
 END_TEST
 
+/* What fits on no device: one tile, as a wrap is, of all the memory that the device may have. */
+START_TEST(larger_than_the_device)
+{
+    enum { N = 2 << 17 };
+    double *const x = calloc(N, sizeof *x);
+    da_array *w;
+    int64_t before;
+    double sum;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(da_wrap(&w, DA_F64, DA_SHAPE(N), x, DA_ROW_MAJOR, NULL, NULL));
+    before = on_devices();
+    ck_ok(DA_SPAWN(NULL, &affine, DA_READ_WRITE(w)));
+    ck_ok(da_assign(w, da_add(w, 1)));
+    ck_ok(da_sum_all(&sum, w));
+    ck_assert_double_eq(sum, 2.0 * N);
+    ck_assert_int_eq(on_devices() - before, 0);
+    da_array_release(&w);
+    ck_ok(da_wait_all());
+    ck_ok(da_run_on(DA_ANYWHERE));
+    free(x);
+}
+END_TEST
+
 static void done(void *ctx, void *data)
 {
     (void)data;
@@ -351,6 +375,22 @@ START_TEST(results_and_memory)
     ck_assert_double_eq(mine, 7);
     ck_assert_int_eq(on_devices() - before, 1);
     ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
+/* One kind of worker for all, or bits would depend on times. */
+START_TEST(reproducible)
+{
+    setenv("DARRAY_REPRODUCIBLE", "1", 1);
+    ck_ok(da_shutdown()); /* the environment is read again */
+    ck_assert_int_eq(da_num_devices(), 0);
+    setenv("DARRAY_DEVICE", "gpu", 1);
+    ck_ok(da_shutdown());
+    ck_assert_int_gt(da_num_devices(), 0);
+    unsetenv("DARRAY_REPRODUCIBLE");
+    unsetenv("DARRAY_DEVICE");
+    ck_ok(da_shutdown());
+    ck_assert_int_gt(da_num_devices(), 0);
 }
 END_TEST
 
@@ -491,8 +531,9 @@ int main(int argc, char **argv)
     const da_test_case cases[] = {
         DA_CASE("operands", views_of_tiles, stays_on_the_cpu),
         DA_CASE("transfers", no_transfer_too_many),
-        DA_CASE("memory", more_than_the_device_has, wrapped_memory, results_and_memory,
-                values_survive_shutdown),
+        DA_CASE("memory", more_than_the_device_has, larger_than_the_device, wrapped_memory,
+                results_and_memory, values_survive_shutdown),
+        DA_CASE("reproducible", reproducible),
         DA_CASE("failures", failure_on_a_device),
         DA_CASE("idle", idle_devices_sleep),
         DA_CASE("exit", exit_while_compiling),

@@ -252,6 +252,21 @@ START_TEST(first_runs)
 }
 END_TEST
 
+/* A device whose kernels must be compiled first is not tried before that would be a tenth of all work. */
+START_TEST(compilers)
+{
+    model_machine machine = peaks;
+    model *const m = model_new(&machine, "darray_x_v1_float64");
+    const model_size s = size_of(20);
+
+    m->start[GPU] = 0.3;
+    ck_assert_int_eq(chain(m, &s, 10e-3, 1e-3, 290).on_gpu, 0);
+    ck_assert_int_ge(chain(m, &s, 10e-3, 1e-3, 200).on_gpu, 100);
+    ck_assert(m->start[GPU] == 0);
+    model_free(m);
+}
+END_TEST
+
 /* Of tasks that are placed before any is done, one at most tries what is not known. */
 START_TEST(one_trial_at_a_time)
 {
@@ -460,7 +475,7 @@ int main(void)
     char command[100];
     const da_test_case cases[] = {
         DA_CASE("times", outliers, drift, curves, priors, measured_peaks, memory_is_bounded),
-        DA_CASE("choice", first_runs, one_trial_at_a_time, recovers),
+        DA_CASE("choice", first_runs, compilers, one_trial_at_a_time, recovers),
         DA_CASE("files", files, damaged_files),
     };
 

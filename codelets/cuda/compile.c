@@ -19,6 +19,8 @@ enum { MOST_ARGS = 32, LOG_SIZE = 1000 };
 
 /* ---- NVRTC ---- */
 
+_Atomic(int64_t) cuda_compiled;
+
 /* Compiles for an option such as --gpu-architecture=sm_90 to *image, freed with free(); null and the reason in `log` if that fails. */
 static char *compile(const char *source, const char *arch, bool cubin, size_t *size, char *log,
                      size_t log_size)
@@ -38,6 +40,7 @@ static char *compile(const char *source, const char *arch, bool cubin, size_t *s
     }
     if (r == NVRTC_SUCCESS) {
         r = nvrtcCompileProgram(program, noptions, options);
+        atomic_fetch_add(&cuda_compiled, 1);
         if (r == NVRTC_ERROR_COMPILATION && nvrtcGetProgramLogSize(program, &n) == NVRTC_SUCCESS &&
             (complaints = malloc(n + 1)) != NULL && nvrtcGetProgramLog(program, complaints) == NVRTC_SUCCESS)
             snprintf(log, log_size, "%s", complaints);

@@ -241,6 +241,11 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     return true;
 }
 
+static int64_t compiled(void)
+{
+    return atomic_load(&cuda_compiled);
+}
+
 static bool has(da_dtype dtype)
 {
     (void)dtype; /* they have them all */
@@ -274,6 +279,7 @@ const da_device_ops *da_device_module(void)
         .has = has,
         .compile = cuda_compile,
         .describe = describe,
+        .compiled = compiled,
     };
 
     return &ops;

@@ -14,6 +14,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <cusolverDn.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 /* ---- a thread's things on a stream ---- */
@@ -103,6 +104,8 @@ da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel ru
 /* da_device_ops's launch and compile; has. */
 da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                       int nargs, const da_device_arg *args);
+/* Programs that NVRTC has compiled. */
+extern _Atomic(int64_t) cuda_compiled;
 da_status cuda_compile(const char *source, char *log, size_t log_size);
 
 /* A device address as a kernel's BUFFER. */

@@ -372,7 +372,8 @@ void model_choose(model *m, const model_size *size, unsigned kinds, double secon
         if (!has(kinds, k) || k == best || t->trying)
             continue;
         const bool once = t->nrecent == 1 && seconds[k] > incredible * seconds[best];
-        const double risk = !sure[k] || once ? unknown * seconds[best] : seconds[k] - seconds[best];
+        const double risk =
+            (!sure[k] || once ? unknown * seconds[best] : seconds[k] - seconds[best]) + m->start[k];
         if ((!sure[k] || once || t->since >= t->patience) &&
             machine->wasted + risk <= allowance + share * machine->worked)
             *trial = k;
@@ -413,6 +414,7 @@ void model_done(model *m, const model_size *size, da_device_kind kind, double se
         }
     }
     m->machine->worked += seconds;
+    m->start[kind] = 0;
     model_add(m, kind, size, seconds);
     for (int k = 0; k < DA_DEVICE_KINDS; k++)
         if (p->on[k].since < PATIENCE_MOST)

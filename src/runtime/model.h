@@ -70,7 +70,9 @@ typedef struct model {
     uint64_t clock;
     model_curve curve[DA_DEVICE_KINDS];
     int news[DA_DEVICE_KINDS]; /* samples that the curve does not know */
-    char symbol[];             /* darray_NAME_v1_DTYPE */
+    /* Seconds that the first task in this process may take longer there, since a kernel has to be compiled; 0 once it was done. */
+    double start[DA_DEVICE_KINDS];
+    char symbol[]; /* darray_NAME_v1_DTYPE */
 } model;
 
 /* Null if memory is short. The machine is shared by all models of a process. */
@@ -106,7 +108,7 @@ double model_curve_at(const model_curve *curve, double bytes, double flops);
 #define MODEL_NEVER 1e4 /* prohibitive: seconds */
 void model_choose(model *m, const model_size *size, unsigned kinds, double seconds[DA_DEVICE_KINDS],
                   int *trial);
-/* The task is done, on this kind of worker; seconds < 0 if it failed or was never run. */
+/* The task is done, on this kind of worker; seconds < 0 if it failed, was never run, or its time says nothing of others. */
 void model_done(model *m, const model_size *size, da_device_kind kind, double seconds, int trial);
 
 #endif

@@ -12,6 +12,7 @@ typedef struct kind {
     struct starpu_perfmodel model; /* StarPU's own, where there are no devices */
     struct model *times;           /* ours, where there are */
     spu_implementations implementations;
+    bool told; /* the model knows of compilers, in this start of the runtime */
     da_dtype dtype;
     struct kind *next;
     char symbol[]; /* darray_NAME_vREVISION_DTYPE; NAME stands in `name` as it was given */
@@ -151,6 +152,9 @@ static uint32_t footprint(struct starpu_task *st)
 
 /* ---- the table ---- */
 
+/* Seconds that a kernel's first use on a device may take, by NVRTC's and LLVM's compilers and vendors' libraries that load theirs. */
+static const double COMPILING = 0.3;
+
 static unsigned hash(const char *name, da_dtype dtype)
 {
     unsigned h = (unsigned)dtype;
@@ -164,6 +168,7 @@ static unsigned hash(const char *name, da_dtype dtype)
 static void set_model(kind *k)
 {
     k->times = spu_model_of(k->symbol);
+    k->told = false;
     k->codelet.model = !table.models ? NULL : k->times ? &spu_asking_model : &k->model;
 }
 
@@ -270,6 +275,10 @@ struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementat
     table.recent[slot].kind = k;
     spu_implementations_of(&k->implementations, codelet);
     *implementations = &k->implementations;
+    for (int d = DA_DEVICE_CUDA; !k->told && d < DA_DEVICE_KINDS; d++)
+        if (k->implementations.on[d])
+            spu_model_starts(k->times, (da_device_kind)d, COMPILING);
+    k->told = true;
     return &k->codelet;
 }
 

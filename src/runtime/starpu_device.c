@@ -26,6 +26,8 @@ static const uint32_t places[DA_DEVICE_KINDS] = {
 static struct {
     const da_device_ops *ops[DA_DEVICE_KINDS]; /* of the kinds that there are */
     int count[DA_DEVICE_KINDS];
+    int64_t memory
+        [DA_DEVICE_KINDS]; /* bytes that StarPU may use of it, of the smallest; INT64_MAX if it does not tell */
     int total;
     int64_t *info; /* what devices write LAPACK's info to: by task number */
     _Atomic(int64_t) done;
@@ -110,9 +112,12 @@ static bool nested(const rt_piece *p)
     return true;
 }
 
-static bool may_move(const rt_task *task)
+/* Also adds up what the operands take on a device. */
+static bool may_move(const rt_task *task, int64_t *bytes)
 {
     rt_piece piece;
+
+    *bytes = 0;
 
     for (int i = 0; i < task->call.nbuffers; i++) {
         const da_buffer *const b = &task->call.buffers[i];
@@ -132,14 +137,37 @@ static bool may_move(const rt_task *task)
         owner->cls->describe(owner, data, &piece);
         if (!nested(&piece))
             return false;
+        int64_t size = (int64_t)piece.element_size;
+        for (int k = 0; k < piece.ndim; k++)
+            size *= piece.shape[k];
+        *bytes += size;
     }
     return true;
+}
+
+/* StarPU waits for ever for memory that a device does not have. The other half is for the task after this one, whose operands are on their
+ * way already, and for scratch memory. */
+static uint32_t where_it_fits(const rt_task *task, uint32_t on, int64_t bytes)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
+        if (on & places[k] && bytes > devices.memory[k] / 2) {
+            on &= ~places[k];
+            if (!atomic_flag_test_and_set(&told) || log_enabled(2))
+                log_line(1,
+                         "task %s stays on the CPU: its operands take %lld bytes, more than half of the "
+                         "device's %lld",
+                         task->codelet->name, (long long)bytes, (long long)devices.memory[k]);
+        }
+    return on;
 }
 
 uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
 {
     const da_place where = task->where ? task->where : (da_place)config_get()->device;
     uint32_t on = 0;
+    int64_t bytes;
 
     if (where == DA_ON_CPU || devices.total == 0 || !implementations)
         return STARPU_CPU;
@@ -150,12 +178,15 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
              (library && (!library->takes || library->takes(devices.ops[k], &task->call)))))
             on |= places[k];
     }
-    if (on == 0 || !may_move(task)) {
+    if (on == 0 || !may_move(task, &bytes)) {
         if (where == DA_ON_GPU && log_enabled(2))
             log_line(2, "task %s stays on the CPU: %s", task->codelet->name,
                      on == 0 ? "no device has an implementation for it" : "an operand is not one tile");
         return STARPU_CPU;
     }
+    on = where_it_fits(task, on, bytes);
+    if (on == 0)
+        return STARPU_CPU;
     for (int i = 0; i < task->naccesses; i++) {
         atomic_store_explicit(&task->accesses[i].data->moves, true, memory_order_relaxed);
         atomic_store_explicit(&task->accesses[i].data->owner->moves, true, memory_order_relaxed);
@@ -277,16 +308,23 @@ void spu_run_on(da_device_kind kind, const spu_implementations *implementations,
     }
 }
 
-void spu_device_done(rt_task *task)
+int64_t spu_programs_compiled(void)
 {
-    static _Atomic(int64_t) known = -1;
     int64_t compiled = 0;
 
-    if (!task->on_device)
-        return;
     for (int k = 0; k < DA_DEVICE_KINDS; k++)
         if (devices.ops[k] && devices.ops[k]->compiled)
             compiled += devices.ops[k]->compiled();
+    return compiled;
+}
+
+void spu_device_done(rt_task *task)
+{
+    static _Atomic(int64_t) known = -1;
+
+    if (!task->on_device)
+        return;
+    const int64_t compiled = spu_programs_compiled();
     if (atomic_exchange(&known, compiled) < compiled)
         rt_register_exit(); /* what compilers made for good must outlive kernels, too */
     atomic_fetch_add_explicit(&devices.done, 1, memory_order_relaxed);
@@ -408,6 +446,21 @@ bool spu_settle(void)
 
 /* ---- start and stop ---- */
 
+/* Bytes that StarPU may use of the smallest device of a kind. */
+static int64_t memory_of(int kind)
+{
+    int ids[STARPU_NMAXWORKERS];
+    const int n = (int)starpu_worker_get_ids_by_type(archs[kind], ids, STARPU_NMAXWORKERS);
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < n; i++) {
+        const starpu_ssize_t total = starpu_memory_get_total(starpu_worker_get_memory_node((unsigned)ids[i]));
+        if (total > 0 && total < least)
+            least = total;
+    }
+    return least;
+}
+
 da_status spu_devices_start(bool shared)
 {
     sigset_t all, before;
@@ -419,6 +472,7 @@ da_status spu_devices_start(bool shared)
         if (devices.count[k] == 0)
             continue;
         devices.ops[k] = da_device_module_of((da_device_kind)k, NULL);
+        devices.memory[k] = memory_of(k);
         devices.total += devices.count[k];
     }
     if (devices.total == 0)

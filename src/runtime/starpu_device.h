@@ -25,6 +25,9 @@ typedef struct spu_implementations {
 } spu_implementations;
 void spu_implementations_of(spu_implementations *out, const da_codelet *codelet);
 
+/* Programs that the compilers of devices have made in this process. */
+int64_t spu_programs_compiled(void);
+
 /* Where the task may run, as StarPU's codelet.where; under the commit lock. Marks its data as moving if it may run on a device. */
 uint32_t spu_where(rt_task *task, const spu_implementations *implementations);
 

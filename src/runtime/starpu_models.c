@@ -28,6 +28,8 @@ typedef struct expectation {
     double seconds[DA_DEVICE_KINDS];
     double began, returned; /* on the worker: its function was called, came back */
     double between;         /* the worker's `functions` when it came back */
+    int64_t compiled;       /* programs, when it was called */
+    bool compiles;          /* some were meanwhile, probably for this task */
 } expectation;
 
 /* Each worker writes to a line of its own. */
@@ -74,6 +76,15 @@ model *spu_model_of(const char *symbol)
     m = models_get(&live, symbol);
     lock_release(&live.lock);
     return m;
+}
+
+void spu_model_starts(model *m, da_device_kind kind, double seconds)
+{
+    if (!m)
+        return;
+    lock_acquire(&live.lock);
+    m->start[kind] = seconds;
+    lock_release(&live.lock);
 }
 
 /* ---- what StarPU's policy asks ---- */
@@ -131,8 +142,10 @@ void spu_model_begin(rt_task *task)
 {
     expectation *const e = task->backend;
 
-    if (e)
+    if (e) {
+        e->compiled = spu_programs_compiled();
         e->began = now();
+    }
 }
 
 void spu_model_end(rt_task *task)
@@ -145,6 +158,7 @@ void spu_model_end(rt_task *task)
     e->returned = now();
     worker[id].functions += e->returned - e->began;
     e->between = worker[id].functions;
+    e->compiles = spu_programs_compiled() != e->compiled;
 }
 
 void spu_model_done(rt_task *task)
@@ -169,6 +183,12 @@ void spu_model_done(rt_task *task)
         worker[id].ended = end;
     }
     lock_acquire(&live.lock);
+    if (e->compiles && took > 0) { /* that is no time of such tasks, but time that trying took */
+        live.machine.wasted += took;
+        live.machine.worked += took;
+        e->of->start[kind] = 0;
+        took = -1;
+    }
     model_done(e->of, &e->size, kind < 0 ? DA_DEVICE_CPU : (da_device_kind)kind, kind < 0 ? -1 : took,
                e->trial);
     lock_release(&live.lock);

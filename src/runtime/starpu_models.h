@@ -22,6 +22,9 @@ models *spu_models(void);
 /* The model of a symbol; null without devices or memory. */
 model *spu_model_of(const char *symbol);
 
+/* The first task of that model on this kind of device may take so much longer. The model may be null. */
+void spu_model_starts(model *m, da_device_kind kind, double seconds);
+
 /* StarPU's side of all models: asks ours. */
 extern struct starpu_perfmodel spu_asking_model;
 
