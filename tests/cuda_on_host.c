@@ -14,6 +14,8 @@
 #include <nvrtc.h>
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +152,12 @@ cudaError_t cudaMemset(void *p, int byte, size_t size)
 {
     memset(p, byte, size);
     return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *p, int byte, size_t size, cudaStream_t stream)
+{
+    (void)stream;
+    return cudaMemset(p, byte, size);
 }
 
 cudaError_t cudaMemcpy2D(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t width,
@@ -564,8 +572,17 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
     cusolverStatus_t cusolverDn##L##getrf(cusolverDnHandle_t h, int m, int n, T *a, int lda, T *work,        \
                                           int *rows, int *info)                                              \
     {                                                                                                        \
+        bool nan = false;                                                                                    \
         (void)h, (void)work;                                                                                 \
-        *info = LAPACKE_##l##getrf(LAPACK_COL_MAJOR, m, n, (C *)a, lda, rows);                               \
+        *info = LAPACKE_##l##getrf_work(LAPACK_COL_MAJOR, m, n, (C *)a, lda, rows);                          \
+        /* nothing is promised of the pivots beside a NaN */                                                 \
+        for (int j = 0; j < n && j < m; j++) {                                                               \
+            const R *parts = (const R *)(const void *)(a + (ptrdiff_t)j * lda);                              \
+            for (size_t i = 0; i < (size_t)m * sizeof(T) / sizeof(R); i++)                                   \
+                nan = nan || parts[i] != parts[i];                                                           \
+            if (nan)                                                                                         \
+                rows[j] = j % 2 ? 0 : INT_MAX;                                                               \
+        }                                                                                                    \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }                                                                                                        \
     cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t h, int m, int n, T *a, int lda,      \

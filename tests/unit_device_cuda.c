@@ -538,6 +538,66 @@ START_TEST(getrf)
 }
 END_TEST
 
+/* The first column of the factors in `memory` with a NaN, or as many as there are. */
+static int64_t first_nan(const operand *o, const char *memory)
+{
+    for (int64_t j = 0; j < o->shape[1]; j++)
+        for (int64_t i = 0; i < o->shape[0]; i++)
+            if (isnan(get(o->dtype, memory, place(o, 0, i, j), 0)) ||
+                (is_complex(o->dtype) && isnan(get(o->dtype, memory, place(o, 0, i, j), 1))))
+                return j;
+    return o->shape[1];
+}
+
+/* Up to the first column with a NaN as on the CPU, then NaN from the diagonal down, and pivots that are rows. */
+START_TEST(getrf_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+    const da_pivot_args args = {70, 0, 0};
+    static const int at[][3] = {
+        {0, 0, 0}, {1, 2, 1}, {2, 1, 0}, {2, 2, 1}}; /* row, column: first, middle, last; part */
+
+    for (int s = 0; s < 3; s++)
+        for (int k = 0; k < 8; k++) {
+            const int64_t m = lu_shapes[s][0], n = lu_shapes[s][1], rank = m < n ? m : n;
+            const int64_t row = at[k / 2][0] * (m - 1) / 2, column = at[k / 2][1] * (rank - 1) / 2;
+            operand o[2] = {matrix(t, m, n), pivots(rank)};
+            int64_t info;
+
+            for (int64_t i = 0; i < m && k % 2; i++) /* beside zeros */
+                put(t, o[0].host, place(&o[0], 0, i, column), 0, 0);
+            put(t, o[0].host, place(&o[0], 0, row, column), at[k / 2][2] ? 0 : NAN, at[k / 2][2] ? NAN : 0);
+            if (!is_complex(t))
+                put(t, o[0].host, place(&o[0], 0, row, column), NAN, 0);
+            ck_assert(on_device(&da_codelet_getrf, 2, o, &args, sizeof args));
+            on_cpu(&da_codelet_getrf, 2, o, &args, sizeof args, &info);
+            ck_assert_int_eq(*device_info, info);
+            const int64_t first = first_nan(&o[0], o[0].host);
+            ck_assert_int_eq(first, column);
+            ck_assert_int_eq(first_nan(&o[0], o[0].got), first);
+            for (int64_t j = 0; j < n; j++)
+                for (int64_t i = 0; i < m; i++) {
+                    const double cpu = get(t, o[0].host, place(&o[0], 0, i, j), 0),
+                                 got = get(t, o[0].got, place(&o[0], 0, i, j), 0);
+                    if (i < first && j < first)
+                        ck_assert_msg(fabs(cpu - got) <= (is_single(t) ? 1e-3 : 1e-11) * (1 + fabs(cpu)),
+                                      "%s: element (%d, %d) is %g on the CPU and %g on the device",
+                                      da_dtype_name(t), (int)i, (int)j, cpu, got);
+                    else if (i >= first && j >= first)
+                        ck_assert_msg(isnan(cpu) && isnan(got), "%s: element (%d, %d) is %g and %g",
+                                      da_dtype_name(t), (int)i, (int)j, cpu, got);
+                }
+            for (int64_t i = 0; i < rank; i++) {
+                const int64_t cpu = ((const int64_t *)o[1].host)[GAP + 2 * i] - args.offset,
+                              got = ((const int64_t *)o[1].got)[GAP + 2 * i] - args.offset;
+                ck_assert_msg(i < first ? cpu == got : got >= i && got < m,
+                              "pivot %d is %d on the CPU and %d on the device", (int)i, (int)cpu, (int)got);
+            }
+            drop_all(2, o);
+        }
+}
+END_TEST
+
 START_TEST(lu_update)
 {
     const da_dtype t = dtypes[_i];
@@ -618,8 +678,9 @@ START_TEST(compiles_own)
     ck_ok(cuda_check_diagonal(&call, dtypes[_i], &a, NULL, 0, CUDA_POSITIVE));
     ck_ok(cuda_copy_triangle(&call, dtypes[_i], &a, &a, true));
     ck_ok(cuda_reflector_factor(&call, dtypes[_i], &a, NULL, NULL));
-    ck_ok(cuda_pivots(&call, NULL, 1, 0, NULL, 4));
-    ck_assert_int_eq(compiled, 4);
+    ck_ok(cuda_pivots(&call, NULL, 1, 0, NULL, 4, 4));
+    ck_ok(cuda_spread_nan(&call, dtypes[_i], &a, NULL));
+    ck_assert_int_eq(compiled, 6);
 }
 END_TEST
 
@@ -642,7 +703,7 @@ int main(void)
     };
     const da_test_case running[] = {
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, trsm, trsm_reports_zeros, potrf,
-                     cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, lu_update),
+                     cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan, lu_update),
     };
     int devices = 0, status = EXIT_SUCCESS;
 

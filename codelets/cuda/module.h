@@ -132,8 +132,11 @@ da_status cuda_copy_triangle(const da_call *call, da_dtype dtype, const cuda_mat
 da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_matrix *t, const void *gram,
                                 const void *tau);
 
-/* pivots[i * step] = offset + rows[i] - 1 */
+/* pivots[i * step] = offset + rows[i] - 1, or offset + i where that is none of the rows from i to m */
 da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
-                      int n);
+                      int n, int m);
+
+/* From the first column with a NaN on everything from the diagonal down and to the right becomes NaN; found has a->n + 1 zeros. */
+da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found);
 
 #endif

@@ -2,6 +2,7 @@
 /* The small kernels between the calls of cuBLAS and cuSOLVER, in the dialect of codelets/device/dialect.h. */
 #include "module.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,12 +11,14 @@ enum { LANES = 256, SOURCE = 4000 };
 /* What the texts are written with: T, its parts REAL, and arithmetic that looks the same for real and complex numbers. */
 static const char real_text[] = "#define RE(x) (x)\n"
                                 "#define IS_ZERO(x) ((x) == 0)\n"
+                                "#define IS_NAN(x) ((x) != (x))\n"
                                 "#define NUMBER(x) ((T)(x))\n"
                                 "#define PRODUCT(x, y) ((x) * (y))\n"
                                 "#define SUM(x, y) ((x) + (y))\n";
 static const char complex_text[] =
     "#define RE(x) ((x).re)\n"
     "#define IS_ZERO(x) ((x).re == 0 && (x).im == 0)\n"
+    "#define IS_NAN(x) ((x).re != (x).re || (x).im != (x).im)\n"
     "FUNCTION T NUMBER(REAL x) { T z; z.re = x; z.im = 0; return z; }\n"
     "FUNCTION T PRODUCT(T x, T y)\n"
     "{ T z; z.re = x.re * y.re - x.im * y.im; z.im = x.re * y.im + x.im * y.re; return z; }\n"
@@ -81,13 +84,42 @@ static const char factor_text[] =
     "    }\n"
     "}\n";
 
-static const char pivots_text[] = "KERNEL(pivots)(BUFFER(i64, to), BUFFER(const i32, rows), VALUE(i64, "
-                                  "step), VALUE(i64, offset), VALUE(i64, n))\n"
-                                  "{\n"
-                                  "    const i64 i = GROUP * LANES + LANE;\n"
-                                  "    if (i < n)\n"
-                                  "        DATA(i64, to)[i * step] = offset + DATA(const i32, rows)[i] - 1;\n"
-                                  "}\n";
+/* What cuSOLVER tells beside a NaN may be no row at all: then there is no exchange. */
+static const char pivots_text[] =
+    "KERNEL(pivots)(BUFFER(i64, to), BUFFER(const i32, rows), VALUE(i64, step), VALUE(i64, offset), "
+    "VALUE(i64, n),\n"
+    "               VALUE(i64, m))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    if (i < n) {\n"
+    "        const i64 row = (i64)DATA(const i32, rows)[i] - 1;\n"
+    "        DATA(i64, to)[i * step] = offset + (row >= i && row < m ? row : i);\n"
+    "    }\n"
+    "}\n";
+
+/* A work-group a column; `found` begins as zeros. found[j] says that column j has a NaN, found[n] that one of them has. */
+static const char find_nan_text[] =
+    "KERNEL(find_nan)(BUFFER(i32, found), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld))\n"
+    "{\n"
+    "    GLOBAL const T *x = DATA(const T, a) + GROUP * ld;\n"
+    "    int any = 0;\n"
+    "    for (i64 i = LANE; i < m; i += LANES)\n"
+    "        any |= IS_NAN(x[i]);\n"
+    "    if (any)\n"
+    "        DATA(i32, found)[GROUP] = DATA(i32, found)[n] = 1;\n"
+    "}\n";
+static const char spread_nan_text[] =
+    "KERNEL(spread_nan)(BUFFER(T, a), BUFFER(const i32, found), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
+    "ld),\n"
+    "                   VALUE(f64, nan))\n"
+    "{\n"
+    "    GLOBAL T *x = DATA(T, a) + GROUP * ld;\n"
+    "    i64 first = DATA(const i32, found)[n] ? 0 : n;\n"
+    "    while (first <= GROUP && !DATA(const i32, found)[first])\n"
+    "        first++;\n"
+    "    for (i64 i = first + LANE; first <= GROUP && i < m; i += LANES)\n"
+    "        x[i] = NUMBER((REAL)nan);\n"
+    "}\n";
 
 static const char *word_of(da_dtype dtype)
 {
@@ -139,11 +171,24 @@ da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_
 }
 
 da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
-                      int n)
+                      int n, int m)
 {
-    const int64_t count = n;
+    const int64_t count = n, most = m;
 
-    return launch(call, DA_F64, "pivots", pivots_text, (count + LANES - 1) / LANES, 5,
+    return launch(call, DA_F64, "pivots", pivots_text, (count + LANES - 1) / LANES, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(pivots), CUDA_ADDRESS(rows), CUDA_VALUE(step),
-                                          CUDA_VALUE(offset), CUDA_VALUE(count)});
+                                          CUDA_VALUE(offset), CUDA_VALUE(count), CUDA_VALUE(most)});
+}
+
+da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found)
+{
+    const int64_t m = a->m, n = a->n, ld = a->ld;
+    const double nan = (double)NAN;
+
+    DA_TRY(launch(call, dtype, "find_nan", find_nan_text, n, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld)}));
+    return launch(call, dtype, "spread_nan", spread_nan_text, n, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(nan)});
 }
