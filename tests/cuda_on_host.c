@@ -15,6 +15,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -171,16 +172,58 @@ cudaError_t cudaFreeHost(void *p)
     return cudaFree(p);
 }
 
+/* Locked ranges, which must not overlap. With CUDA_ON_HOST_PINS in the environment their numbers are told at the end. */
+static struct {
+    pthread_mutex_t lock;
+    struct {
+        uintptr_t at;
+        size_t size;
+    } range[4096];
+    int n, made, unmade, refused;
+} locked = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
 cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
 {
-    (void)p, (void)size, (void)flags;
-    return cudaSuccess;
+    const uintptr_t at = (uintptr_t)p;
+    cudaError_t error = size == 0 ? cudaErrorInvalidValue : cudaSuccess;
+
+    (void)flags;
+    pthread_mutex_lock(&locked.lock);
+    for (int i = 0; i < locked.n; i++)
+        if (at < locked.range[i].at + locked.range[i].size && locked.range[i].at < at + size)
+            error = cudaErrorHostMemoryAlreadyRegistered;
+    if (error == cudaSuccess && locked.n == sizeof locked.range / sizeof locked.range[0])
+        error = cudaErrorMemoryAllocation;
+    if (error == cudaSuccess) {
+        locked.range[locked.n].at = at;
+        locked.range[locked.n++].size = size;
+    }
+    *(error == cudaSuccess ? &locked.made : &locked.refused) += 1;
+    pthread_mutex_unlock(&locked.lock);
+    return error;
 }
 
 cudaError_t cudaHostUnregister(void *p)
 {
-    (void)p;
-    return cudaSuccess;
+    cudaError_t error = cudaErrorHostMemoryNotRegistered;
+
+    pthread_mutex_lock(&locked.lock);
+    for (int i = 0; i < locked.n; i++)
+        if (locked.range[i].at == (uintptr_t)p) {
+            locked.range[i] = locked.range[--locked.n];
+            error = cudaSuccess;
+            break;
+        }
+    *(error == cudaSuccess ? &locked.unmade : &locked.refused) += 1;
+    pthread_mutex_unlock(&locked.lock);
+    return error;
+}
+
+__attribute__((destructor)) static void tell_locked(void)
+{
+    if (getenv("CUDA_ON_HOST_PINS"))
+        fprintf(stderr, "cuda_on_host: %d ranges locked, %d unlocked, %d calls refused\n", locked.made,
+                locked.unmade, locked.refused);
 }
 
 cudaError_t cudaDeviceReset(void)

@@ -614,6 +614,26 @@ START_TEST(lu_update)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+START_TEST(locked_pages)
+{
+    const size_t size = 1 << 20;
+    char *const p = aligned_alloc(4096, size);
+
+    ck_assert_ptr_nonnull(p);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(ops->lock_pages(p, size));
+        ck_assert(!ops->lock_pages(p, size));
+        cuda_ok(cudaGetLastError());
+        ops->unlock_pages(p);
+    }
+    ops->unlock_pages(p);
+    cuda_ok(cudaGetLastError());
+    free(p);
+}
+END_TEST
+
 /* ---- what it refuses ---- */
 
 static bool takes(const da_codelet *codelet, int n, operand *o, const void *value, size_t size)
@@ -705,6 +725,7 @@ int main(void)
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, trsm, trsm_reports_zeros, potrf,
                      cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan, lu_update),
     };
+    const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
     int devices = 0, status = EXIT_SUCCESS;
 
     ops = da_device_module_of(DA_DEVICE_CUDA, &reason);
@@ -724,7 +745,9 @@ int main(void)
         puts("the device gives no stream or no memory");
         return EXIT_FAILURE;
     }
-    const int ran = da_test_run("CUDA", running, sizeof running / sizeof running[0]);
+    int ran = da_test_run("CUDA", running, sizeof running / sizeof running[0]);
+    if (ran == EXIT_SUCCESS)
+        ran = da_test_run("CUDA, memory", memory, 1);
     return ran == EXIT_SUCCESS ? status : ran;
 }
 #endif

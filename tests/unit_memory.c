@@ -3,6 +3,8 @@
 #include "unit_runtime.h"
 #include "base/base.h"
 #include <darray/runtime.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* An allocator that counts, checks sizes, and fails when told to. */
 typedef struct counting {
@@ -249,6 +251,141 @@ START_TEST(pressure)
 }
 END_TEST
 
+/* ---- locked pages ---- */
+
+enum { MARK = 4096 }; /* a byte that the list of free blocks does not use */
+
+static struct {
+    int locks, unlocks, refusals;
+    bool refuse;
+    void *block;
+    size_t size;
+} pages;
+
+static bool lock_pages(void *block, size_t size)
+{
+    if (pages.refuse) {
+        pages.refusals++;
+        return false;
+    }
+    pages.locks++;
+    pages.block = block;
+    pages.size = size;
+    return true;
+}
+
+static void unlock_pages(void *block)
+{
+    pages.unlocks++;
+    ck_assert_ptr_eq(block, pages.block);
+    ck_assert_int_eq(((volatile char *)block)[MARK], 5); /* it is there until it is unlocked */
+}
+
+START_TEST(locked_pages)
+{
+    const size_t large = (2 << 20) - 1000, small = 500000;
+    void *p, *q;
+
+    memset(&pages, 0, sizeof pages);
+    da_trim();
+    ck_ok(data_alloc(&p, large));
+    data_pin(p, large); /* nobody wants it */
+    mem_pins_start(lock_pages, unlock_pages);
+    ck_assert_int_eq(pages.locks, 0);
+    data_pin(p, large);
+    data_pin(p, large);
+    ck_assert_int_eq(pages.locks, 1);
+    ck_assert_ptr_eq(pages.block, p);
+    ck_assert_uint_eq(pages.size, 2 << 20);
+    /* it stays locked as it is recycled */
+    data_free(p, large);
+    ck_ok(data_alloc(&q, large + 500));
+    ck_assert_ptr_eq(p, q);
+    data_pin(q, large + 500);
+    ck_assert_int_eq(pages.locks, 1);
+    ck_assert_int_eq(pages.unlocks, 0);
+    ((char *)q)[MARK] = 5;
+    /* and is unlocked before it goes */
+    if (_i == 0) {
+        data_free(q, large + 500);
+        da_trim();
+        ck_assert_int_eq(pages.unlocks, 1);
+        mem_pins_stop();
+        ck_assert_int_eq(pages.unlocks, 1);
+    } else {
+        mem_pins_stop();
+        ck_assert_int_eq(pages.unlocks, 1);
+        data_pin(q, large + 500);
+        data_free(q, large + 500);
+        da_trim();
+        ck_assert_int_eq(pages.unlocks, 1);
+    }
+    ck_assert_int_eq(pages.locks, 1);
+
+    /* not small ones, not once more what was refused */
+    mem_pins_start(lock_pages, unlock_pages);
+    ck_ok(data_alloc(&p, small));
+    data_pin(p, small);
+    data_free(p, small);
+    pages.refuse = true;
+    ck_ok(data_alloc(&p, large));
+    data_pin(p, large);
+    data_pin(p, large);
+    ck_assert_int_eq(pages.refusals, 1);
+    data_free(p, large);
+    da_trim();
+    mem_pins_stop();
+    ck_assert_int_eq(pages.locks, 1);
+    ck_assert_int_eq(pages.unlocks, 1);
+}
+END_TEST
+
+/* Nor a block of the user's allocator. */
+START_TEST(locked_pages_hook)
+{
+    const size_t large = 2 << 20;
+    void *p;
+
+    memset(&pages, 0, sizeof pages);
+    mem_pins_start(lock_pages, unlock_pages);
+    ck_ok(data_alloc(&p, large));
+    data_pin(p, large);
+    data_free(p, large);
+    mem_pins_stop();
+    ck_assert_int_eq(pages.locks, 0);
+}
+END_TEST
+
+/* A child has no driver, and still may release what it has. */
+START_TEST(locked_pages_fork)
+{
+    const size_t large = 2 << 20;
+    void *p;
+    int status;
+
+    memset(&pages, 0, sizeof pages);
+    da_trim();
+    mem_pins_start(lock_pages, unlock_pages);
+    ck_ok(data_alloc(&p, large));
+    memset(p, 5, large);
+    data_pin(p, large);
+    const pid_t child = fork();
+    if (child == 0) {
+        data_free(p, large);
+        mem_trim();
+        mem_pins_stop();
+        _exit(pages.unlocks != 0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(pages.unlocks, 0);
+    data_free(p, large);
+    mem_trim();
+    ck_assert_int_eq(pages.unlocks, 1);
+    mem_pins_stop();
+}
+END_TEST
+
 START_TEST(handle_words)
 {
     handle *h = handle_new(HANDLE_QR, 200);
@@ -460,7 +597,8 @@ END_TEST
 
 DA_TEST_MAIN("memory",
              DA_CASE_WITH("hook", hook, unhook, small_objects, array_data, random_blocks, every_allocation),
-             DA_CASE_WITH("budget, hook", hook, unhook, pressure),
+             DA_CASE_WITH("budget, hook", hook, unhook, pressure, locked_pages_hook),
+             DA_CASE_LOOP("locked pages", 2, locked_pages), DA_CASE("locked pages, fork", locked_pages_fork),
              DA_CASE("plain", array_data, random_blocks, budget, pressure),
              DA_CASE_WITH("handles, hook", hook, unhook, handle_words), DA_CASE("handles", handle_words),
              DA_CASE("settings", settings, log_hook), DA_CASE("texts", texts))

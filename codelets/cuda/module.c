@@ -246,6 +246,20 @@ static int64_t compiled(void)
     return atomic_load(&cuda_compiled);
 }
 
+static bool lock_pages(void *p, size_t bytes)
+{
+    if (cudaHostRegister(p, bytes, cudaHostRegisterPortable) == cudaSuccess)
+        return true;
+    (void)cudaGetLastError();
+    return false;
+}
+
+static void unlock_pages(void *p)
+{
+    if (cudaHostUnregister(p) != cudaSuccess)
+        (void)cudaGetLastError();
+}
+
 static bool has(da_dtype dtype)
 {
     (void)dtype; /* they have them all */
@@ -280,6 +294,8 @@ const da_device_ops *da_device_module(void)
         .compile = cuda_compile,
         .describe = describe,
         .compiled = compiled,
+        .lock_pages = lock_pages,
+        .unlock_pages = unlock_pages,
     };
 
     return &ops;

@@ -79,8 +79,11 @@ struct da_device_ops {
      * For drivers that cannot bear kernels of several devices at the same time. */
     void (*enter)(const da_call *call);
     da_status (*leave)(const da_call *call);
+    /* Lock pages of host memory, so that copies to and from devices need not be waited for; false if that fails. Any thread. May be null. */
+    bool (*lock_pages)(void *p, size_t bytes);
+    void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 3 };
+enum { DA_DEVICE_VERSION = 4 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);

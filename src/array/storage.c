@@ -83,6 +83,10 @@ static void describe(const rt_owner *owner, const rt_data *data, rt_piece *out)
         out->strides[k] = s->stride[k];
     }
     out->ptr = (char *)s->base + offset * (int64_t)out->element_size;
+    if (!s->wrap && s->bytes > TOGETHER) {
+        out->block = s->base;
+        out->block_bytes = s->bytes;
+    }
 }
 
 /* The tile grid of a storage whose dtype and shape are set; `tile` null: as forced or chosen. Allocates the tiles. */

@@ -37,6 +37,13 @@ void mem_free(void *p);
 da_status data_alloc(void **out, size_t bytes);
 void data_free(void *p, size_t bytes);
 void data_usage(int64_t *live, int64_t *peak, int64_t *cached);
+/* The block, from data_alloc() with as many bytes, is copied to or from a device: its pages are locked in memory until it goes back to
+ * the system. Nothing happens to small blocks, nor with the user's allocator, nor if it fails. */
+void data_pin(void *p, size_t bytes);
+/* From here on data_pin() calls lock_pages(), which may fail, and who gives a block back unlock_pages(); until mem_pins_stop(), which
+ * unlocks all. */
+void mem_pins_start(bool (*lock_pages)(void *block, size_t size), void (*unlock_pages)(void *block));
+void mem_pins_stop(void);
 
 /* Rooms that keep memory for reuse register, once, from a constructor, how to give it back: called by da_trim(), da_shutdown() and
  * da_set_allocator(). */

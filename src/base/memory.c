@@ -96,6 +96,8 @@ static void *take(size_t size, size_t alignment)
 
 static void give(void *p, size_t size)
 {
+    if (size >= LARGE)
+        pin_drop(p);
     atomic_fetch_sub_explicit(&blocks, 1, memory_order_relaxed);
     allocator.release(allocator.ctx, p, size);
 }
@@ -252,7 +254,8 @@ static kept *pop_oldest(void)
 static void dispose(double time)
 {
 #ifdef MADV_FREE
-    if (ASAN || !mem_is_default())
+    /* of locked pages it may not, and nobody keeps track of which are while the list is locked */
+    if (ASAN || !mem_is_default() || pin_any())
         return;
     for (kept *k = oldest; k && time - k->since > DISPOSABLE_AFTER; k = k->newer) {
         if (!k->disposable)
@@ -420,6 +423,15 @@ void data_usage(int64_t *live_bytes, int64_t *peak_bytes, int64_t *cached_bytes)
     *peak_bytes = peak;
     *cached_bytes = cached;
     lock_release(&guard);
+}
+
+void data_pin(void *p, size_t bytes)
+{
+    int index;
+    size_t size;
+
+    if (mem_is_default() && classify(bytes, &index, &size) && size >= LARGE)
+        pin_block(p, size);
 }
 
 /* ---- giving back ---- */

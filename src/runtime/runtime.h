@@ -37,6 +37,9 @@ typedef struct rt_piece {
     size_t element_size;
     int ndim;
     int64_t shape[DA_MAX_NDIM], strides[DA_MAX_NDIM]; /* in elements */
+    void *
+        block; /* data_alloc()'s, in which it lies, for data_pin(); null: it is somebody else's memory, or small */
+    size_t block_bytes; /* as data_alloc() was asked for */
 } rt_piece;
 typedef struct rt_owner_class {
     void (*destroy)(rt_owner *owner);

@@ -522,6 +522,7 @@ static void spu_stop_backend(void)
             break;
         starpu_data_unregister(h);
     }
+    mem_pins_stop();
     spu_models_stop();
     if (spu_guest_stop())
         spu_codelets_free();

@@ -500,6 +500,10 @@ da_status spu_devices_start(bool shared)
     }
     keeper.started = true;
     rt_register_exit();
+    const da_device_ops *const cuda = devices.ops[DA_DEVICE_CUDA];
+    const char *const disabled = getenv("STARPU_DISABLE_PINNING");
+    if (cuda && cuda->lock_pages && !(disabled && atoi(disabled) > 0))
+        mem_pins_start(cuda->lock_pages, cuda->unlock_pages);
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
         if (devices.count[k] > 0)
             log_line(1, "starpu: %d %s devices%s", devices.count[k], k == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",

@@ -124,11 +124,20 @@ static int copy_between_nodes(size_t from, size_t to, size_t count, size_t step_
     return result;
 }
 
+/* Before a copy from or to `other`: CUDA makes callers wait for copies of memory whose pages are not locked. */
+static void pin_home(const spu_piece *piece, unsigned other)
+{
+    if (piece->block_bytes > 0 && starpu_node_get_kind(other) == STARPU_CUDA_RAM)
+        data_pin((void *)piece->dev_handle, piece->block_bytes);
+}
+
 static int piece_copy(void *src, unsigned src_node, void *dst, unsigned dst_node, void *async)
 {
     copy_plan plan;
     node_copy c = {src, dst, src_node, dst_node, async};
 
+    pin_home(src, dst_node);
+    pin_home(dst, src_node);
     return copy_plan_make(&plan, src, dst) ? copy_plan_run(&plan, copy_between_nodes, &c) : 0;
 }
 
@@ -194,7 +203,7 @@ static void piece_register_handle(starpu_data_handle_t h, node_number home_node,
         memcpy(local, piece, bytes);
         if (node != (unsigned)home_node) {
             local->ptr = local->dev_handle = 0;
-            local->offset = 0;
+            local->offset = local->block_bytes = 0;
             pack_strides(piece->ndim, spu_piece_shape(piece), spu_piece_strides(piece),
                          local->extents + piece->ndim);
         }
@@ -380,6 +389,11 @@ void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece)
                              .ptr = (uintptr_t)piece->ptr,
                              .dev_handle = (uintptr_t)piece->ptr,
                              .element_size = piece->element_size};
+    if (piece->block) {
+        home.piece.dev_handle = (uintptr_t)piece->block;
+        home.piece.offset = (uintptr_t)piece->ptr - (uintptr_t)piece->block;
+        home.piece.block_bytes = piece->block_bytes;
+    }
     for (int i = 0; i < piece->ndim; i++) {
         home.piece.extents[i] = piece->shape[i];
         home.piece.extents[piece->ndim + i] = piece->strides[i];

@@ -17,6 +17,7 @@ typedef struct spu_piece {
     uintptr_t ptr;        /* of the first element, where a pointer will do; else 0 */
     uintptr_t dev_handle; /* what the node's driver calls the memory (OpenCL: a cl_mem) */
     size_t offset;        /* of the first element in dev_handle, in bytes */
+    size_t block_bytes;   /* at home, where dev_handle is a block of the library's own: its size; else 0 */
     size_t element_size;
     int64_t extents[]; /* ndim extents, then ndim strides of this node's copy, in elements */
 } spu_piece;
