@@ -355,7 +355,10 @@ static const char before[] =
     "static thread_local index_t threadIdx; static index_t blockIdx, blockDim;\n"
     "static pthread_barrier_t barrier_;\n"
     "static bool has_barrier_ = false;\n"
-    "static inline void __syncthreads() { pthread_barrier_wait(&barrier_); }\n";
+    "static inline void __syncthreads() { pthread_barrier_wait(&barrier_); }\n"
+    "static inline double __longlong_as_double(long long w) { return __builtin_bit_cast(double, w); }\n"
+    "static inline float __uint_as_float(unsigned w) { return __builtin_bit_cast(float, w); }\n"
+    "#define random random_\n"; /* stdlib.h has a function of a kernel's name */
 static const char after[] =
     "template <class... A, size_t... I> static void call_(void (*f)(A...), void **p, "
     "std::index_sequence<I...>)\n"
