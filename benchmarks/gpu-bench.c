@@ -5,28 +5,44 @@
  * Data are resident on both sides: ours were made there by the library and are never looked at from the host while the clock runs, the
  * vendor's lie in memory of the device. The harness measures alternating pairs after calls that are not timed; what restores an
  * operand that is worked on in place is not timed either. Then ours is judged by its action on a vector. Exit status 77: no device.
+ *
+ * xt_* and nvblas_*: cublasXt and NVBLAS on matrices in host memory; theirs is page-locked beforehand. Ours are at home before each call, and
+ * the result is at the end. large_*, both_*, small_*: darray against itself as it is started otherwise, anew for each side of a pair: with
+ * device memory for half of the operands against all resident, on CPU and GPU against the GPU alone, with a GPU against without.
  */
 #include "harness.h"
 
 #include <darray/darray.h>
 
+#include <cublasXt.h>
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <cusolverDn.h>
+#include <dlfcn.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* How the library is started. */
+typedef struct session {
+    const char *device;  /* DARRAY_DEVICE */
+    const char *runtime; /* null: what is taken of itself */
+    bool limited;        /* the device's memory: half of the operands */
+} session;
 
 typedef struct bench {
     const struct gpu_case *kase;
     int64_t n;
     da_array *a, *b, *c;  /* ours */
     double *da, *db, *dc; /* the vendor's, n x n or n each */
+    double *ha, *hb, *hc; /* the peers', in host memory */
     double *work, *tau;   /* cuSOLVER's */
     int work_size, *info;
     cublasHandle_t blas;
     cusolverDnHandle_t solver;
+    cublasXtHandle_t xt;
     double sum;
     double residual, bound;
 } bench;
@@ -39,7 +55,13 @@ typedef struct gpu_case {
     int (*setup)(bench *b);
     harness_step ours_prepare, ours, vendor_prepare, vendor_run;
     int (*check)(bench *b);
+    const session *session,
+        *reference; /* of a case without a vendor: the two sides; setup is called in each */
+    int operands;
+    int64_t last_size; /* the size doubles up to here */
 } gpu_case;
+
+enum { SKIPPED = 77 };
 
 static int fail(const char *what, const char *why)
 {
@@ -81,8 +103,10 @@ static int finish(void)
     return 0;
 }
 
-/* Random numbers in [-0.5, 0.5); the vendor's copy of the same ones in *device. */
-static int operand(bench *b, da_array **a, double **device, uint64_t seed)
+/* ---- operands ---- */
+
+/* Random numbers in [-0.5, 0.5) */
+static int random_operand(bench *b, da_array **a, uint64_t seed)
 {
     if (b->kase->is_matrix)
         OURS(da_random_uniform(a, DA_F64, DA_SHAPE(b->n, b->n), seed));
@@ -90,8 +114,23 @@ static int operand(bench *b, da_array **a, double **device, uint64_t seed)
         OURS(da_random_uniform(a, DA_F64, DA_SHAPE(b->n), seed));
     OURS(da_assign(*a, da_subtract(*a, 0.5)));
     OURS(da_wait(*a));
+    return 0;
+}
+
+/* The same, and memory for the vendor's. */
+static int operand(bench *b, da_array **a, double **device, uint64_t seed)
+{
+    if (random_operand(b, a, seed))
+        return 1;
     CUDA(cudaMalloc((void **)device, bytes_of(b)));
     return 0;
+}
+
+static void release_arrays(bench *b)
+{
+    da_array_release(&b->a);
+    da_array_release(&b->b);
+    da_array_release(&b->c);
 }
 
 /* Gives the vendor ours, column by column. */
@@ -198,19 +237,23 @@ static double cholesky_work(double n)
     return cubed(n) / 3;
 }
 
-static int cholesky_setup(bench *b)
+/* Symmetric and positive definite: the mean of a and its transpose, with a dominant diagonal. */
+static int definite(bench *b)
 {
-    int elements;
     DA_AUTO da_array *transposed = NULL, *symmetric = NULL;
-    const int n = (int)b->n;
 
-    if (operand(b, &b->a, &b->da, 1) || operand(b, &b->c, &b->dc, 2))
-        return 1;
-    /* symmetric and positive definite: the mean of a and its transpose, with a dominant diagonal */
     OURS(da_matrix_transpose(&transposed, b->a));
     OURS(da_eval(&symmetric, da_multiply(da_add(b->a, transposed), 0.5)));
     OURS(da_assign(b->a, symmetric));
-    if (dominant(b, b->a))
+    return dominant(b, b->a);
+}
+
+static int cholesky_setup(bench *b)
+{
+    int elements;
+    const int n = (int)b->n;
+
+    if (operand(b, &b->a, &b->da, 1) || operand(b, &b->c, &b->dc, 2) || definite(b))
         return 1;
     SOLVER(cusolverDnDpotrf_bufferSize(b->solver, CUBLAS_FILL_MODE_LOWER, n, b->dc, n, &elements));
     b->work_size = elements;
@@ -454,38 +497,332 @@ static int sum_check(bench *b)
     return 0;
 }
 
+/* ---- peers: matrices in host memory ---- */
+
+/* Ours to the host, for a call that begins there. */
+static int bring_home(const da_array *a)
+{
+    int64_t strides[2];
+    void *data;
+
+    OURS(da_map(a, 0, &data, strides));
+    OURS(da_unmap(a));
+    return 0;
+}
+
+static int fetch_result(const da_array *a)
+{
+    int64_t strides[2];
+    void *data;
+
+    OURS(da_map(a, DA_READ_ONLY, &data, strides));
+    OURS(da_unmap(a));
+    return 0;
+}
+
+/* The peer's copy of ours, in memory that is page-locked, which is the best for it. */
+static int host_operand(const bench *b, double **host, const da_array *a)
+{
+    CUDA(cudaHostAlloc((void **)host, bytes_of(b), cudaHostAllocPortable));
+    OURS(da_to_host(a, *host, bytes_of(b), DA_COL_MAJOR));
+    return 0;
+}
+
+static int xt_handle(bench *b)
+{
+    int device = 0;
+
+    BLAS(cublasXtCreate(&b->xt));
+    BLAS(cublasXtDeviceSelect(b->xt, 1, &device));
+    return 0;
+}
+
+static int peer_matmul_setup(bench *b)
+{
+    return random_operand(b, &b->a, 1) || random_operand(b, &b->b, 2) || random_operand(b, &b->c, 3) ||
+           host_operand(b, &b->ha, b->a) || host_operand(b, &b->hb, b->b) || host_operand(b, &b->hc, b->c);
+}
+
+static int peer_matmul_prepare(void *ctx)
+{
+    const bench *const b = ctx;
+
+    return bring_home(b->a) || bring_home(b->b) || bring_home(b->c);
+}
+
+static int peer_matmul_ours(void *ctx)
+{
+    const bench *const b = ctx;
+
+    return matmul_ours(ctx) || fetch_result(b->c);
+}
+
+static int xt_matmul_setup(bench *b)
+{
+    return peer_matmul_setup(b) || xt_handle(b);
+}
+
+static int xt_matmul(void *ctx)
+{
+    bench *const b = ctx;
+    const double one = 1, zero = 0;
+    const size_t n = (size_t)b->n;
+
+    BLAS(cublasXtDgemm(b->xt, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, b->ha, n, b->hb, n, &zero, b->hc, n));
+    return finish();
+}
+
+/* b x = c, in place of c, which begins as a */
+static int peer_solve_setup(bench *b)
+{
+    return random_operand(b, &b->b, 1) || dominant(b, b->b) || random_operand(b, &b->a, 2) ||
+           random_operand(b, &b->c, 3) || host_operand(b, &b->ha, b->a) || host_operand(b, &b->hb, b->b) ||
+           host_operand(b, &b->hc, b->c);
+}
+
+static int peer_solve_prepare(void *ctx)
+{
+    const bench *const b = ctx;
+
+    return restore_ours(ctx) || bring_home(b->b) || bring_home(b->c);
+}
+
+static int peer_solve_restore(void *ctx)
+{
+    const bench *const b = ctx;
+
+    memcpy(b->hc, b->ha, bytes_of(b));
+    return 0;
+}
+
+static int peer_solve_ours(void *ctx)
+{
+    const bench *const b = ctx;
+
+    return solve_ours(ctx) || fetch_result(b->c);
+}
+
+static int xt_solve_setup(bench *b)
+{
+    return peer_solve_setup(b) || xt_handle(b);
+}
+
+static int xt_solve(void *ctx)
+{
+    bench *const b = ctx;
+    const double one = 1;
+    const size_t n = (size_t)b->n;
+
+    BLAS(cublasXtDtrsm(b->xt, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, CUBLAS_DIAG_NON_UNIT, n,
+                       n, &one, b->hb, n, b->hc, n));
+    return finish();
+}
+
+/* NVBLAS: the BLAS of Fortran, which reads a file that its environment names. */
+static struct {
+    void *library;
+    void (*dgemm)(const char *transa, const char *transb, const int *m, const int *n, const int *k,
+                  const double *alpha, const double *a, const int *lda, const double *b, const int *ldb,
+                  const double *beta, double *c, const int *ldc);
+    void (*dtrsm)(const char *side, const char *uplo, const char *trans, const char *diag, const int *m,
+                  const int *n, const double *alpha, const double *a, const int *lda, double *b,
+                  const int *ldb);
+} nvblas;
+
+static int skip(const char *what, const char *why)
+{
+    fail(what, why);
+    return SKIPPED;
+}
+
+static int load_nvblas(void)
+{
+    const char *const cpu = getenv("DARRAY_BLAS");
+    char path[] = "/tmp/gpu-bench-nvblas-XXXXXX", versioned[32];
+
+    if (nvblas.library)
+        return 0;
+    if (!getenv("NVBLAS_CONFIG_FILE")) {
+        const int fd = mkstemp(path);
+        FILE *const file = fd < 0 ? NULL : fdopen(fd, "w");
+
+        if (!file)
+            return fail("NVBLAS", "its configuration cannot be written to /tmp");
+        fprintf(file, "NVBLAS_LOGFILE /dev/null\nNVBLAS_CPU_BLAS_LIB %s\nNVBLAS_GPU_LIST 0\n",
+                cpu ? cpu : "libopenblas.so.0");
+        fclose(file);
+        setenv("NVBLAS_CONFIG_FILE", path, 1);
+    } else {
+        path[0] = '\0';
+    }
+    snprintf(versioned, sizeof versioned, "libnvblas.so.%d", CUDART_VERSION / 1000);
+    nvblas.library = dlopen("libnvblas.so", RTLD_NOW | RTLD_LOCAL);
+    if (!nvblas.library)
+        nvblas.library = dlopen(versioned, RTLD_NOW | RTLD_LOCAL);
+    if (nvblas.library) {
+        *(void **)&nvblas.dgemm = dlsym(nvblas.library, "dgemm_");
+        *(void **)&nvblas.dtrsm = dlsym(nvblas.library, "dtrsm_");
+    }
+    const char *const why = nvblas.library ? "it has no dgemm_ or dtrsm_" : dlerror();
+    if (nvblas.dgemm && nvblas.dtrsm) { /* the file is read at the first call, at the latest */
+        const int one = 1;
+        const double x = 1;
+        double y = 0;
+        nvblas.dgemm("N", "N", &one, &one, &one, &x, &x, &one, &x, &one, &x, &y, &one);
+    }
+    if (path[0])
+        unlink(path);
+    return nvblas.dgemm && nvblas.dtrsm ? 0 : skip("no NVBLAS, not compared", why);
+}
+
+static int nvblas_matmul_setup(bench *b)
+{
+    const int status = load_nvblas();
+
+    return status ? status : peer_matmul_setup(b);
+}
+
+static int nvblas_matmul(void *ctx)
+{
+    bench *const b = ctx;
+    const double one = 1, zero = 0;
+    const int n = (int)b->n;
+
+    nvblas.dgemm("N", "N", &n, &n, &n, &one, b->ha, &n, b->hb, &n, &zero, b->hc, &n);
+    return finish();
+}
+
+static int nvblas_solve_setup(bench *b)
+{
+    const int status = load_nvblas();
+
+    return status ? status : peer_solve_setup(b);
+}
+
+static int nvblas_solve(void *ctx)
+{
+    bench *const b = ctx;
+    const double one = 1;
+    const int n = (int)b->n;
+
+    nvblas.dtrsm("L", "L", "N", "N", &n, &n, &one, b->hb, &n, b->hc, &n);
+    return finish();
+}
+
+/* ---- darray against itself, started otherwise ---- */
+
+static session usual = {"gpu", "starpu", false}; /* of cases with a vendor; DARRAY_DEVICE if that is set */
+static const session on_gpu = {"gpu", "starpu", false}, on_both = {"auto", "starpu", false},
+                     on_cpu = {"cpu", NULL, false}, short_of_memory = {"gpu", "starpu", true};
+static const session *current;
+
+/* The library as `s` says, if it is not; what there is of arrays goes. True in *anew if it was started. */
+static int enter(bench *b, const session *s, bool *anew)
+{
+    *anew = s != current;
+    if (s == current)
+        return 0;
+    release_arrays(b);
+    setenv("DARRAY_DEVICE", s->device, 1);
+    unsetenv("STARPU_LIMIT_CUDA_MEM");
+    if (s->limited) {
+        char megabytes[32];
+        snprintf(megabytes, sizeof megabytes, "%zu", (bytes_of(b) * (size_t)b->kase->operands / 2 >> 20) + 1);
+        setenv("STARPU_LIMIT_CUDA_MEM", megabytes, 1);
+    }
+    current = NULL;
+    OURS(da_shutdown()); /* reads the environment again */
+    OURS(da_init(s->runtime, 0));
+    current = s;
+    return 0;
+}
+
+static int begin(bench *b, const session *s)
+{
+    bool anew;
+
+    return enter(b, s, &anew) || ((anew || !b->a) && b->kase->setup(b));
+}
+
+static int begin_ours(void *ctx)
+{
+    return begin(ctx, ((const bench *)ctx)->kase->session);
+}
+
+static int begin_reference(void *ctx)
+{
+    return begin(ctx, ((const bench *)ctx)->kase->reference);
+}
+
+static int own_matmul_setup(bench *b)
+{
+    return random_operand(b, &b->a, 1) || random_operand(b, &b->b, 2) || random_operand(b, &b->c, 3);
+}
+
+static int own_cholesky_setup(bench *b)
+{
+    return random_operand(b, &b->a, 1) || random_operand(b, &b->c, 2) || definite(b);
+}
+
 /* ---- the program ---- */
 
+#define MATMUL_ITSELF                                                                                        \
+    .unit = "GFLOP/s", .is_matrix = true, .work = matmul_work, .setup = own_matmul_setup,                    \
+    .ours = matmul_ours, .check = matmul_check, .operands = 3
+#define CHOLESKY_ITSELF                                                                                      \
+    .unit = "GFLOP/s", .is_matrix = true, .work = cholesky_work, .setup = own_cholesky_setup,                \
+    .ours_prepare = restore_ours, .ours = cholesky_ours, .check = cholesky_check, .operands = 2
+#define LARGE .size = 16384, .session = &short_of_memory, .reference = &on_gpu, .vendor = "all resident"
+#define BOTH .size = 8192, .session = &on_both, .reference = &on_gpu, .vendor = "the GPU alone"
+#define SMALL                                                                                                \
+    .size = 64, .last_size = 512, .session = &on_both, .reference = &on_cpu, .vendor = "without a GPU"
 static const gpu_case cases[] = {
     {"matmul", "cublasDgemm", "GFLOP/s", 8192, true, matmul_work, matmul_setup, NULL, matmul_ours, NULL,
-     matmul_vendor, matmul_check},
+     matmul_vendor, matmul_check, NULL, NULL, 0, 0},
     {"cholesky", "cusolverDnDpotrf", "GFLOP/s", 8192, true, cholesky_work, cholesky_setup, restore_ours,
-     cholesky_ours, restore_vendor, cholesky_vendor, cholesky_check},
+     cholesky_ours, restore_vendor, cholesky_vendor, cholesky_check, NULL, NULL, 0, 0},
     {"qr", "cusolverDnDgeqrf", "GFLOP/s", 8192, true, qr_work, qr_setup, NULL, qr_ours, NULL, qr_vendor,
-     qr_check},
+     qr_check, NULL, NULL, 0, 0},
     {"solve", "cublasDtrsm", "GFLOP/s", 8192, true, cubed, solve_setup, restore_ours, solve_ours,
-     restore_vendor, solve_vendor, solve_check},
+     restore_vendor, solve_vendor, solve_check, NULL, NULL, 0, 0},
     {"expr", "copies of as many bytes", "GB/s", 1 << 28, false, expr_work, expr_setup, NULL, expr_ours, NULL,
-     expr_vendor, expr_check},
+     expr_vendor, expr_check, NULL, NULL, 0, 0},
     {"sum", "a copy of as many bytes", "GB/s", 1 << 28, false, sum_work, sum_setup, NULL, sum_ours, NULL,
-     sum_vendor, sum_check},
+     sum_vendor, sum_check, NULL, NULL, 0, 0},
+    {"xt_matmul", "cublasXtDgemm", "GFLOP/s", 8192, true, matmul_work, xt_matmul_setup, peer_matmul_prepare,
+     peer_matmul_ours, NULL, xt_matmul, matmul_check, NULL, NULL, 0, 0},
+    {"xt_solve", "cublasXtDtrsm", "GFLOP/s", 8192, true, cubed, xt_solve_setup, peer_solve_prepare,
+     peer_solve_ours, peer_solve_restore, xt_solve, solve_check, NULL, NULL, 0, 0},
+    {"nvblas_matmul", "NVBLAS dgemm", "GFLOP/s", 8192, true, matmul_work, nvblas_matmul_setup,
+     peer_matmul_prepare, peer_matmul_ours, NULL, nvblas_matmul, matmul_check, NULL, NULL, 0, 0},
+    {"nvblas_solve", "NVBLAS dtrsm", "GFLOP/s", 8192, true, cubed, nvblas_solve_setup, peer_solve_prepare,
+     peer_solve_ours, peer_solve_restore, nvblas_solve, solve_check, NULL, NULL, 0, 0},
+    {.name = "large_matmul", LARGE, MATMUL_ITSELF},
+    {.name = "large_cholesky", LARGE, CHOLESKY_ITSELF},
+    {.name = "both_matmul", BOTH, MATMUL_ITSELF},
+    {.name = "both_cholesky", BOTH, CHOLESKY_ITSELF},
+    {.name = "small_matmul", SMALL, MATMUL_ITSELF},
+    {.name = "small_cholesky", SMALL, CHOLESKY_ITSELF},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
 static void release(bench *b)
 {
-    double *const memory[] = {b->da, b->db, b->dc, b->work, b->tau};
+    double *const memory[] = {b->da, b->db, b->dc, b->work, b->tau}, *const host[] = {b->ha, b->hb, b->hc};
 
-    da_array_release(&b->a);
-    da_array_release(&b->b);
-    da_array_release(&b->c);
+    release_arrays(b);
     for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
         (void)cudaFree(memory[i]);
+    for (size_t i = 0; i < sizeof host / sizeof host[0]; i++)
+        if (host[i])
+            (void)cudaFreeHost(host[i]);
     (void)cudaFree(b->info);
     if (b->solver)
         (void)cusolverDnDestroy(b->solver);
     if (b->blas)
         (void)cublasDestroy(b->blas);
+    if (b->xt)
+        (void)cublasXtDestroy(b->xt);
 }
 
 static int measure(bench *b, int repeat, harness_result *result)
@@ -494,24 +831,34 @@ static int measure(bench *b, int repeat, harness_result *result)
     const harness_options options = {repeat, 0.2, 0.05, 0.2};
     const harness_side ours = {.prepare = k->ours_prepare, .run = k->ours, .ctx = b},
                        vendor = {.prepare = k->vendor_prepare, .run = k->vendor_run, .ctx = b};
+    bool anew;
 
+    if (k->session) {
+        const harness_side one = {begin_ours, k->ours_prepare, k->ours, NULL, b},
+                           other = {begin_reference, k->ours_prepare, k->ours, NULL, b};
+        return harness_compare(&one, &other, &options, result) || begin_ours(b) ||
+               (k->ours_prepare && k->ours_prepare(b)) || k->ours(b) || k->check(b);
+    }
+    if (enter(b, &usual, &anew))
+        return 1;
     BLAS(cublasCreate(&b->blas));
     SOLVER(cusolverDnCreate(&b->solver));
     CUDA(cudaMalloc((void **)&b->info, sizeof *b->info));
-    return k->setup(b) || harness_compare(&ours, &vendor, &options, result) || k->check(b);
+    const int status = k->setup(b);
+    return status ? status : harness_compare(&ours, &vendor, &options, result) || k->check(b);
 }
 
 static int run(const gpu_case *k, int64_t n, int repeat, bool json)
 {
-    bench b = {.kase = k, .n = n > 0 ? n : k->size, .residual = (double)NAN};
+    bench b = {.kase = k, .n = n, .residual = (double)NAN};
     harness_result r;
 
     if (k->is_matrix && b.n > 46340)
         return fail(k->name, "the vendor's workspaces count in 32 bits: at most 46340");
-    int failed = measure(&b, repeat, &r);
+    const int failed = measure(&b, repeat, &r);
     release(&b);
     if (failed)
-        return failed;
+        return failed != SKIPPED;
     const double rate = k->work((double)b.n) * 1e-9;
     if (json) {
         const harness_field fields[] = {
@@ -534,7 +881,7 @@ static int run(const gpu_case *k, int64_t n, int repeat, bool json)
         };
         harness_print_json(stdout, fields, (int)(sizeof fields / sizeof fields[0]));
     } else {
-        printf("%-9s %10lld  %9.1f %-7s  %9.1f %-25s %6.3f  %6.3f\n", k->name, (long long)b.n,
+        printf("%-14s %10lld  %9.1f %-7s  %9.1f %-25s %6.3f  %6.3f\n", k->name, (long long)b.n,
                rate / r.seconds, k->unit, rate / r.reference_seconds, k->vendor, r.ratio, r.ratio_low);
     }
     fflush(stdout);
@@ -568,10 +915,10 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--repeat") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0) {
             repeat = atoi(argv[++i]);
         } else {
-            fprintf(stderr,
-                    "gpu-bench: '%s'? usage: gpu-bench [matmul|cholesky|qr|solve|expr|sum ...] [--size N] "
-                    "[--repeat K] [--json]\n",
-                    argv[i]);
+            fprintf(stderr, "gpu-bench: '%s'? usage: gpu-bench [", argv[i]);
+            for (int c = 0; c < CASES; c++)
+                fprintf(stderr, "%s%s", c ? "|" : "", cases[c].name);
+            fprintf(stderr, " ...] [--size N] [--repeat K] [--json]\n");
             return 2;
         }
     }
@@ -582,13 +929,16 @@ int main(int argc, char **argv)
         fail("there is no CUDA device", "nothing to measure");
         return 77;
     }
-    setenv("DARRAY_DEVICE", "gpu", 0);
-    if (da_init("starpu", 0) != DA_OK)
-        return fail("da_init", da_error());
+    if (getenv("DARRAY_DEVICE"))
+        usual.device = strdup(getenv("DARRAY_DEVICE"));
     if (!json)
-        printf("%-9s %10s  %17s  %35s %6s  %6s\n", "case", "n", "darray", "vendor", "ratio", "low");
-    for (int c = 0; c < count; c++)
-        failed |= run(chosen[c], n, repeat, json);
+        printf("%-14s %10s  %17s  %35s %6s  %6s\n", "case", "n", "darray", "vendor", "ratio", "low");
+    for (int c = 0; c < count; c++) {
+        const int64_t first = n > 0 ? n : chosen[c]->size, last = n > 0 ? n : chosen[c]->last_size;
+
+        for (int64_t size = first; size == first || size <= last; size *= 2)
+            failed |= run(chosen[c], size, repeat, json);
+    }
     if (da_shutdown() != DA_OK)
         return fail("da_shutdown", da_error());
     return failed;
