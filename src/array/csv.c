@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Comma-separated numbers. Read with a point as decimal sign whatever the locale; written so that they read back exactly. */
 #include "array/array.h"
-#include "array/file.h"
 #include "array/text.h"
+#include "base/file.h"
 #include "codelets/array_kernels.h"
 #include <errno.h>
 #include <stdlib.h>

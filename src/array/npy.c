@@ -4,7 +4,7 @@
  * multiple of 64 bytes), the elements. Nothing in a file is believed before it was compared with the file's size.
  */
 #include "array/array.h"
-#include "array/file.h"
+#include "base/file.h"
 #include "array/text.h"
 #include "codelets/array_kernels.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files that are written completely or not at all. */
-#ifndef DARRAY_SRC_ARRAY_FILE_H
-#define DARRAY_SRC_ARRAY_FILE_H
+#ifndef DARRAY_SRC_BASE_FILE_H
+#define DARRAY_SRC_BASE_FILE_H
 
 #include "base/base.h"
 #include <stdio.h>
