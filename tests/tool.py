@@ -10,6 +10,7 @@ import re
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -184,6 +185,23 @@ def test_models(tool):
     after = [tool.run("models", "show", name)[0] for name in ("one", "two")]
     check(before == after, "export, reset, import:", before, after)
     tool.wrong("models", "export", "/nowhere/all.models", says="/nowhere/all.models", status=1)
+
+    # pipes, devices and links stay what they are
+    text = open(os.path.join(tool.directory, "all.models"), encoding="utf-8").read()
+    out, _ = tool.run("models", "export", "-")
+    check(out == text and not os.path.exists(os.path.join(tool.directory, "-")), "export to -:", out)
+    pipe, link = os.path.join(tool.directory, "pipe"), os.path.join(tool.directory, "link")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    tool.run("models", "export", "pipe")
+    check(os.read(reader, 1 << 16).decode() == text and stat.S_ISFIFO(os.lstat(pipe).st_mode), "export to a pipe")
+    os.close(reader)
+    os.symlink("all.models", link)
+    tool.run("models", "reset", "one")
+    tool.run("models", "export", "link")
+    check(os.path.islink(link), "export replaces a link")
+    less = open(os.path.join(tool.directory, "all.models"), encoding="utf-8").read()
+    check("darray_two" in less and "darray_one" not in less, "export to a link:", less)
     tool.run("models", "reset", "--all")
 
 

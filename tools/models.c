@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void help(FILE *stream)
 {
@@ -26,7 +27,7 @@ static void help(FILE *stream)
         "of\n"
         "                 worker is faster\n"
         "  plot SYMBOL    the same as an SVG picture, into SYMBOL.svg; -o FILE: there (-: standard output)\n"
-        "  export FILE    all of them into a file\n"
+        "  export FILE    all of them into a file (-: standard output)\n"
         "  import FILE    add those of a file; of what both have the file's wins\n"
         "  reset SYMBOL   forget one; --all: forget all\n"
         "  --help\n\n"
@@ -247,10 +248,12 @@ static int reset(const char *text)
 static int transfer(bool out, const char *path)
 {
     const da_status status = out ? models_export(path) : models_import(path);
+    struct stat about;
 
     if (status != DA_OK)
         return failed();
-    printf("%s %s\n", out ? "exported to" : "imported from", path);
+    if (!out || (strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode)))
+        printf("%s %s\n", out ? "exported to" : "imported from", path);
     return TOOL_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/models.h"
+#include "base/file.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -142,31 +143,31 @@ static void make_folders(char *path)
     }
 }
 
+static void write_all(FILE *file, const models *m)
+{
+    fputs(first_line, file);
+    for (const model *a = m->first; a; a = a->next)
+        write_points(file, a);
+}
+
+static da_status not_written(const char *path)
+{
+    return err_set(DA_ERROR_IO, "models: cannot write '%s': %s", path, strerror(errno));
+}
+
 da_status models_write(const models *m, const char *path)
 {
-    char own[PATH_MAX], temporary[PATH_MAX + 16];
-    FILE *file;
+    char own[PATH_MAX];
+    new_file file;
 
     if (!path) {
         DA_TRY(models_path(own, sizeof own));
         make_folders(own);
         path = own;
     }
-    if (snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid()) >= (int)sizeof temporary)
-        return err_set(DA_ERROR_IO, "models: the path %.60s... is too long", path);
-    file = fopen(temporary, "we");
-    if (!file)
-        return err_set(DA_ERROR_IO, "models: %s: %s", temporary, strerror(errno));
-    fputs(first_line, file);
-    for (const model *a = m->first; a; a = a->next)
-        write_points(file, a);
-    const bool failed = ferror(file) != 0;
-    if (fclose(file) != 0 || failed || rename(temporary, path) != 0) {
-        const int reason = errno;
-        unlink(temporary);
-        return err_set(DA_ERROR_IO, "models: %s: %s", path, strerror(reason));
-    }
-    return DA_OK;
+    DA_TRY(new_file_open(&file, path, "models"));
+    write_all(file.stream, m);
+    return new_file_close(&file, ferror(file.stream) ? not_written(path) : DA_OK);
 }
 
 /* Add the points of `from` that are of this process, or all; what is there gives way. */
@@ -255,8 +256,13 @@ da_status models_export(const char *path)
     models m = {0};
     da_status status = models_read(&m, NULL);
 
-    if (status == DA_OK)
+    if (status == DA_OK && strcmp(path, "-") == 0) {
+        write_all(stdout, &m);
+        if (fflush(stdout) != 0 || ferror(stdout))
+            status = not_written("standard output");
+    } else if (status == DA_OK) {
         status = models_write(&m, path);
+    }
     models_clear(&m);
     return status;
 }

@@ -33,7 +33,8 @@ da_status models_path(char *path, size_t size);
 /* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist. Lines that are damaged are skipped;
  * DA_ERROR_IO if the file cannot be read or is none of ours. */
 da_status models_read(models *m, const char *path);
-/* The file appears whole or stays as it was. A null path: this machine's, whose folder is made. */
+/* The file appears whole or stays as it was; a link stays a link, and what is no regular file (a pipe, a device) is written to. A null
+ * path: this machine's, whose folder is made. */
 da_status models_write(const models *m, const char *path);
 /* Add what this process measured to this machine's file. */
 da_status models_save(const models *m);
@@ -57,7 +58,7 @@ int models_points(const model *m, da_device_kind kind, models_point *out, int ma
 /* What a task of this size is expected to take on a kind of worker, by its curve: seconds, or 0 if nothing was measured there. */
 double models_predict(model *m, da_device_kind kind, double bytes, double flops);
 
-/* This machine's models to a file, and back; of what both have the file's wins. */
+/* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. */
 da_status models_export(const char *path);
 da_status models_import(const char *path);
 /* Forget one of this machine's models, or all: null. DA_ERROR_ARGUMENT if there is none of this symbol. */
