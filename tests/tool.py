@@ -256,6 +256,18 @@ def test_calibrate(tool, source_root):
           "not in the models:", [item for item in items if item[-1] != "yes"])
     out, _ = tool.run("calibrate", *options)
     check(re.match(r"0 measured in 0:0\d, %d were before" % len(items), out), out)
+    # other revisions of the kernels are others
+    exported, _ = tool.run("models", "export", "-")
+    tool.run("models", "reset", "--all")
+    with open(os.path.join(tool.directory, "stale"), "w", encoding="utf-8") as file:
+        file.write(exported.replace("_v1_", "_v9_"))
+    tool.run("models", "import", "stale")
+    check(all(item[-1] == "no" for item in listed(tool, *options)), "measured, but of another revision")
+    with open(os.path.join(tool.directory, "fresh"), "w", encoding="utf-8") as file:
+        file.write(exported)
+    tool.run("models", "import", "fresh")
+    check(all(item[-1] == "yes" for item in listed(tool, *options)), "measured, beside another revision")
+    tool.run("models", "reset", "gemm_v9_float32")
     out, _ = tool.run("models", "show", "gemm_v1_float32")
     check(re.search(r"^  cpu +8.19 k +3 KiB .* 3 ", out, re.M), out)
     items = listed(tool, "--kernel", "fill", "--kernel", "gemm", "--dtype", "bool", "--dtype", "int32", "--size", "8:20")

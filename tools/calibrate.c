@@ -167,14 +167,13 @@ static int64_t samples_of(const calibration *c, const item *it)
 {
     work w = {.kind = it->kind, .dtype = it->dtype, .n = it->n};
     double bytes, flops;
-    char head[96];
+    char symbol[128];
     int64_t least = 0;
 
     work_size(&w, &bytes, &flops);
-    snprintf(head, sizeof head, "darray_%s_v", it->kind->codelet_name);
+    models_symbol(symbol, sizeof symbol, it->kind->codelet, it->dtype);
     for (const model *m = c->known.first; m; m = m->next) {
-        if (strncmp(m->symbol, head, strlen(head)) != 0 ||
-            strcmp(models_dtype(m), da_dtype_name(it->dtype)) != 0)
+        if (strcmp(m->symbol, symbol) != 0)
             continue;
         for (int k = DA_DEVICE_CPU; k < DA_DEVICE_KINDS; k++) {
             const int64_t n = (k == DA_DEVICE_CPU) == (it->place == DA_ON_CPU)

@@ -2,6 +2,7 @@
 #include "workloads.h"
 #include "array/array.h"
 #include "array/codelets.h"
+#include "broadcast/graph.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,7 +217,8 @@ static da_status eval_sum_columns(da_array **out, work *w)
      .setup = setup_##name_},
 #define EXPRESSION(name_, codelet_, inputs_)                                                                 \
     {.name = #name_,                                                                                         \
-     .codelet_name = codelet_,                                                                               \
+     .codelet_name = #codelet_,                                                                              \
+     .codelet = &broadcast_codelet_##codelet_,                                                               \
      .dtypes = FLOATS,                                                                                       \
      .power = 2,                                                                                             \
      .eval = eval_##name_,                                                                                   \
@@ -232,11 +234,11 @@ static const workload table[] = {
     ARRAY(linspace, sizeof(kernel_linspace_args), W | VECTOR)
     ARRAY(eye, sizeof(kernel_eye_args),      W)
     ARRAY(random, sizeof(kernel_random_args),   W)
-    EXPRESSION(add,         "expr",   2)
-    EXPRESSION(fused,       "expr",   3)
-    EXPRESSION(exp,         "expr",   1)
-    EXPRESSION(sum,         "reduce", 1)
-    EXPRESSION(sum_columns, "reduce", 1)
+    EXPRESSION(add,         expr,   2)
+    EXPRESSION(fused,       expr,   3)
+    EXPRESSION(exp,         expr,   1)
+    EXPRESSION(sum,         reduce, 1)
+    EXPRESSION(sum_columns, reduce, 1)
 };
 /* clang-format on */
 

@@ -42,16 +42,16 @@ typedef struct work {
 } work;
 
 struct workload {
-    const char *name;          /* "gemm", "exp" */
-    const char *codelet_name;  /* as its models' symbols have it: "da_gemm", "expr" */
-    const da_codelet *codelet; /* null: what eval() submits */
-    int dtypes;                /* enum work_dtypes */
-    int power;                 /* operations of a task grow like n to the power of this */
+    const char *name;         /* "gemm", "exp" */
+    const char *codelet_name; /* as its models' symbols have it: "da_gemm", "expr" */
+    const da_codelet *codelet;
+    int dtypes; /* enum work_dtypes */
+    int power;  /* operations of a task grow like n to the power of this */
     unsigned char buffers[WORK_BUFFERS];
     size_t value_size;
     void (*setup)(work *w);
-    da_status (*eval)(da_array **out, work *w);
-    int inputs; /* of eval(), n x n each */
+    da_status (*eval)(da_array **out, work *w); /* or null: submits the codelet's task */
+    int inputs;                                 /* of eval(), n x n each */
 };
 
 /* All of them; the number in *n. */

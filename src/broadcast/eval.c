@@ -12,7 +12,7 @@ static const int64_t stream_bytes = 16 * 1024 * 1024;
 
 /* ---- the task ---- */
 
-static const da_codelet codelet_expr = {
+const da_codelet broadcast_codelet_expr = {
     .name = "expr", .cpu = da_expr_cpu, .flops = da_expr_flops, .flags = DA_CODELET_OWN};
 
 void broadcast_view(da_array *view, const da_array *a, int ndim, const int64_t *shape)
@@ -50,7 +50,7 @@ da_status node_tasks(rt_batch *batch, graph *g, int node, const da_array *dst)
     status = DA_OK;
     for (bool more = piece_first(&w, dst); more && status == DA_OK; more = piece_next(&w)) {
         task_builder t;
-        task_begin(&t, &codelet_expr);
+        task_begin(&t, &broadcast_codelet_expr);
         program_operand(&t, p);
         task_access(&t, dst, w.start, w.count, DA_MODE_WRITE);
         for (int k = 0; k < p->ninputs; k++)

@@ -14,6 +14,9 @@
 #include "codelets/expr_program.h"
 #include <darray/expr.h>
 
+/* What expressions and reductions are computed by, in tasks. */
+extern const da_codelet broadcast_codelet_expr, broadcast_codelet_reduce;
+
 /* ---- dtypes (promote.c) ---- */
 
 /* What takes part in the choice of a dtype: an array's dtype, or a number, which is weak: it gives way to the arrays of its kind. */

@@ -32,12 +32,12 @@
 
 enum { MAX_ROOTS = DA_EXPR_MAX_ROOTS };
 
-static const da_codelet codelet_reduce = {.name = "reduce",
-                                          .cpu = da_reduce_cpu,
-                                          .nvalues = 1,
-                                          .value_sizes = {sizeof(da_reduce_args)},
-                                          .flops = da_reduce_flops,
-                                          .flags = DA_CODELET_OWN};
+const da_codelet broadcast_codelet_reduce = {.name = "reduce",
+                                             .cpu = da_reduce_cpu,
+                                             .nvalues = 1,
+                                             .value_sizes = {sizeof(da_reduce_args)},
+                                             .flops = da_reduce_flops,
+                                             .flags = DA_CODELET_OWN};
 
 static const da_codelet codelet_finish = {.name = "reduce_finish",
                                           .cpu = da_reduce_finish_cpu,
@@ -348,7 +348,7 @@ static da_status part_tasks(reduction *r, work *w, const int *roots, const da_ar
             args.base += args.index[d] * start[d];
             args.extent[d] = count[d];
         }
-        task_begin(&t, &codelet_reduce);
+        task_begin(&t, &broadcast_codelet_reduce);
         program_operand(&t, p);
         if (squares)
             program_operand(&t, squares);

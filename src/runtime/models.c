@@ -41,6 +41,24 @@ model *models_get(models *m, const char *symbol)
     return a;
 }
 
+/* It becomes a file's name. */
+static bool may_be_in_symbol(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+}
+
+int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype dtype)
+{
+    const unsigned revision = codelet->flags & DA_CODELET_OWN ? DA_CODELET_REVISION_OF(codelet->flags) : 1;
+    const int length = snprintf(symbol, size, "darray_%s_v%u_%s", codelet->name, revision,
+                                dtype ? da_dtype_name(dtype) : "memory");
+
+    for (char *c = symbol; size > 0 && *c; c++)
+        if (!may_be_in_symbol(*c))
+            *c = '-';
+    return length;
+}
+
 /* ---- the file ----
  *
  * Its first line names it; every further line is a point: symbol, kind of worker, footprint, bytes, flops, mean and deviation in

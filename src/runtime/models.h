@@ -24,8 +24,11 @@ extern bool models_always;
 /* No models; zero-initialised is valid. */
 void models_clear(models *m);
 
-/* The model of a symbol, darray_NAME_v1_DTYPE, made if it is not there; null if memory is short. */
+/* The model of a symbol, darray_NAME_vREVISION_DTYPE, made if it is not there; null if memory is short. */
 model *models_get(models *m, const char *symbol);
+
+/* The symbol of the model that tasks of a codelet and element type (0: none) have; as snprintf() does. */
+int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype dtype);
 
 /* Path of this machine's models; DA_ERROR_STATE if there is no place for them. */
 da_status models_path(char *path, size_t size);

@@ -175,22 +175,14 @@ static void set_model(kind *k)
 static kind *kind_new(const da_codelet *codelet, da_dtype dtype)
 {
     const char *const name = codelet->name;
-
-    static const char head[] = "darray_";
-    const char *type = dtype ? da_dtype_name(dtype) : "memory";
-    const size_t length = strlen(name), bytes = sizeof head + length + sizeof "_v256_" + strlen(type);
-    const unsigned revision = codelet->flags & DA_CODELET_OWN ? DA_CODELET_REVISION_OF(codelet->flags) : 1;
+    const size_t length = strlen(name), bytes = (size_t)models_symbol(NULL, 0, codelet, dtype) + 1;
     kind *k = mem_zalloc(sizeof *k + bytes + length + 1);
     char *own_name;
 
     if (!k)
         return NULL;
     k->dtype = dtype;
-    snprintf(k->symbol, bytes, "%s%s_v%u_%s", head, name, revision, type);
-    for (char *c = k->symbol; *c; c++) /* it becomes a file's name */
-        if (!(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') && !(*c >= '0' && *c <= '9') &&
-            *c != '_' && *c != '.')
-            *c = '-';
+    models_symbol(k->symbol, bytes, codelet, dtype);
     own_name = k->symbol + bytes;
     memcpy(own_name, name, length + 1);
     k->model.type = STARPU_HISTORY_BASED;
