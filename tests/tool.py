@@ -276,6 +276,15 @@ def test_calibrate(tool, source_root):
     _, err = tool.run("calibrate", "--kernel", "potrf", "--dtype", "i8", expect=1)
     check("nothing to measure" in err, err)
 
+    # sizes too slow by what was measured of smaller ones, be it long ago, are left to the curve
+    with open(os.path.join(tool.directory, "slow"), "w", encoding="utf-8") as file:
+        file.write("darray models 1\ndarray_da_gemm_v1_float64 cpu 00000001 6144 8192 1000000000 10 9\n")
+    tool.run("models", "reset", "--all")
+    tool.run("models", "import", "slow")
+    for _ in range(2):
+        out, _ = tool.run("calibrate", "--kernel", "gemm", "--dtype", "f64", "--size", "16:64")
+        check(re.match(r"0 measured in 0:00, 1 were before, 2 left to the curve$", out), out)
+
     # stopped twice and on again
     options = ("--dtype", "f64", "--dtype", "c128", "--size", "64:1024")
     out, shown = interrupt(tool, *options)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16 };
+enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16, SYMBOL = 128 };
 
 typedef struct options {
     int nkernels;
@@ -34,14 +34,13 @@ typedef struct item {
 
 typedef struct calibration {
     options o;
-    models known; /* as they were when it began */
+    models known; /* as they were when it began, and what was measured since */
     item *items;
     int nitems, at;
     int runs;    /* of each item */
     double most; /* seconds of a task: larger ones are left to the curve */
     int measured, before, left_out, elsewhere;
     double estimated, spent; /* of the items measured: by the estimate alone, and truly */
-    double last;             /* seconds of a run of the item measured last; 0: it was none of the same kind */
     progress bar;
 } calibration;
 
@@ -148,37 +147,45 @@ static const char *place_name(da_place place)
     return place == DA_ON_CPU ? "cpu" : "device";
 }
 
-/* Samples that a model has of tasks of this size on a kind of worker. flops: 0 if unknown. */
-static int64_t samples_on(const model *m, da_device_kind kind, double bytes, double flops)
+/* Samples that a model has of tasks of this size on a kind of worker, and the time of one. flops: 0 if unknown. */
+static int64_t samples_on(const model *m, da_device_kind kind, double bytes, double flops, double *seconds)
 {
     models_point points[MODEL_POINTS];
     const int n = models_points(m, kind, points, MODEL_POINTS);
     int64_t most = 0;
 
+    *seconds = 0;
+
     for (int i = 0; i < n; i++)
         if (fabs(points[i].bytes - bytes) <= 64 + 1e-6 * bytes && /* programs count a byte each */
-            (flops <= 0 || fabs(points[i].flops - flops) <= 1e-3 * flops) && points[i].samples > most)
+            (flops <= 0 || fabs(points[i].flops - flops) <= 1e-3 * flops) && points[i].samples > most) {
             most = points[i].samples; /* the same size in another shape may have fewer */
+            *seconds = points[i].mean;
+        }
     return most;
 }
 
-/* Samples that the models have of such a task: on the CPU, or on that kind of device which has the fewest. */
-static int64_t samples_of(const calibration *c, const item *it)
+/* Samples that the models have of such a task: on the CPU, or on that kind of device which has the fewest. *seconds: of one on the
+ * slowest, 0 if there are none. */
+static int64_t samples_of(const calibration *c, const item *it, double *seconds)
 {
     work w = {.kind = it->kind, .dtype = it->dtype, .n = it->n};
     double bytes, flops;
-    char symbol[128];
+    char symbol[SYMBOL];
     int64_t least = 0;
 
+    *seconds = 0;
     work_size(&w, &bytes, &flops);
     models_symbol(symbol, sizeof symbol, it->kind->codelet, it->dtype);
     for (const model *m = c->known.first; m; m = m->next) {
         if (strcmp(m->symbol, symbol) != 0)
             continue;
         for (int k = DA_DEVICE_CPU; k < DA_DEVICE_KINDS; k++) {
+            double mean = 0;
             const int64_t n = (k == DA_DEVICE_CPU) == (it->place == DA_ON_CPU)
-                                  ? samples_on(m, (da_device_kind)k, bytes, flops)
+                                  ? samples_on(m, (da_device_kind)k, bytes, flops, &mean)
                                   : 0;
+            *seconds = fmax(*seconds, mean);
             least = n > 0 && (least == 0 || n < least) ? n : least;
         }
     }
@@ -287,12 +294,8 @@ static da_status measure(calibration *c, const item *it, bool *there)
     DA_TRY(work_begin(&w, it->kind, it->dtype, it->n));
     da_get_stats(&before);
     status = da_run_on(it->place);
-    c->last = 0;
     for (int i = 0; i < c->runs && status == DA_OK && !tool_interrupted && *there; i++) {
-        const double start = now();
         status = work_run(&w);
-        if (i > 0 || c->runs == 1)
-            c->last = c->last > 0 && c->last < now() - start ? c->last : now() - start;
         if (it->place == DA_ON_GPU && i == 0 && status == DA_OK) {
             da_get_stats(&after);
             *there = after.tasks_device - before.tasks_device > work_copies(&w);
@@ -308,9 +311,33 @@ static da_status measure(calibration *c, const item *it, bool *there)
     return status;
 }
 
+/* Take over what the runtime measured of such tasks. */
+static da_status take(calibration *c, const item *it)
+{
+#if DA_HAVE_STARPU
+    char symbol[SYMBOL];
+
+    models_symbol(symbol, sizeof symbol, it->kind->codelet, it->dtype);
+    return spu_models_measured(&c->known, symbol);
+#else
+    (void)c, (void)it;
+    return DA_OK;
+#endif
+}
+
+/* Whether a run would take longer than is allowed, by the time that the models have of a smaller size. Only that: whoever goes on later
+ * comes to the same result. */
+static bool is_too_slow(const calibration *c, const item *it, const item *smaller)
+{
+    double seconds;
+
+    return samples_of(c, smaller, &seconds) > 0 &&
+           seconds * pow((double)it->n / (double)smaller->n, it->kind->power) > c->most;
+}
+
 static int measure_all(calibration *c)
 {
-    const item *last = NULL; /* measured, or found too slow */
+    const item *last = NULL; /* that was measured, now or earlier, or could not be */
     bool too_slow = false, nowhere = false;
     int status = TOOL_OK;
 
@@ -320,12 +347,14 @@ static int measure_all(calibration *c)
         char what[96];
         bool there;
 
-        if (it->done)
-            continue;
         if (!last || !same_series(last, it))
             too_slow = nowhere = false;
-        else if (c->last > 0 && c->last * pow((double)it->n / (double)last->n, it->kind->power) > c->most)
+        else if (!it->done && is_too_slow(c, it, last))
             too_slow = true;
+        if (it->done) {
+            last = it;
+            continue;
+        }
         if (too_slow || nowhere) {
             c->left_out += too_slow;
             c->elsewhere += nowhere;
@@ -334,7 +363,9 @@ static int measure_all(calibration *c)
         snprintf(what, sizeof what, "%s %s %lld on %s", it->kind->name, dtype_label(it->dtype),
                  (long long)it->n, place_name(it->place));
         progress_show(&c->bar, c->at, c->nitems, time_left(c), what);
-        const da_status failure = measure(c, it, &there);
+        da_status failure = measure(c, it, &there);
+        if (failure == DA_OK)
+            failure = take(c, it);
         last = it;
         if (failure == DA_ERROR_MEMORY) {
             progress_clear(&c->bar);
@@ -400,7 +431,8 @@ static int run(calibration *c)
         return tool_fail("calibrate", "out of memory");
     list_items(&c->o, devices, c->items);
     for (int i = 0; i < c->nitems; i++) {
-        c->items[i].done = samples_of(c, &c->items[i]) >= c->runs;
+        double seconds;
+        c->items[i].done = samples_of(c, &c->items[i], &seconds) >= c->runs;
         c->before += c->items[i].done;
     }
     if (c->o.list) {

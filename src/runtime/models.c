@@ -188,19 +188,24 @@ da_status models_write(const models *m, const char *path)
     return new_file_close(&file, ferror(file.stream) ? not_written(path) : DA_OK);
 }
 
-/* Add the points of `from` that are of this process, or all; what is there gives way. */
+da_status models_add(models *to, const model *a, bool all)
+{
+    for (int i = 0; i < a->npoints; i++)
+        for (int k = 0; k < DA_DEVICE_KINDS; k++) {
+            const model_times *const t = &a->points[i].on[k];
+            if (t->nrecent == 0 || !(t->fresh || all))
+                continue;
+            model *const b = models_get(to, a->symbol);
+            if (!b || !model_copy(b, (da_device_kind)k, &a->points[i].size, t))
+                return err_memory(sizeof(model_point), "models");
+        }
+    return DA_OK;
+}
+
 static da_status merge(models *to, const models *from, bool all)
 {
     for (const model *a = from->first; a; a = a->next)
-        for (int i = 0; i < a->npoints; i++)
-            for (int k = 0; k < DA_DEVICE_KINDS; k++) {
-                const model_times *const t = &a->points[i].on[k];
-                if (t->nrecent == 0 || !(t->fresh || all))
-                    continue;
-                model *const b = models_get(to, a->symbol);
-                if (!b || !model_copy(b, (da_device_kind)k, &a->points[i].size, t))
-                    return err_memory(sizeof(model_point), "models");
-            }
+        DA_TRY(models_add(to, a, all));
     return DA_OK;
 }
 

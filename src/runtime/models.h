@@ -39,6 +39,8 @@ da_status models_read(models *m, const char *path);
 /* The file appears whole or stays as it was; a link stays a link, and what is no regular file (a pipe, a device) is written to. A null
  * path: this machine's, whose folder is made. */
 da_status models_write(const models *m, const char *path);
+/* Add a model's points that are of this process, or all; what is there gives way. */
+da_status models_add(models *to, const model *a, bool all);
 /* Add what this process measured to this machine's file. */
 da_status models_save(const models *m);
 
@@ -60,6 +62,9 @@ const char *models_kind_name(da_device_kind kind);
 int models_points(const model *m, da_device_kind kind, models_point *out, int max);
 /* What a task of this size is expected to take on a kind of worker, by its curve: seconds, or 0 if nothing was measured there. */
 double models_predict(model *m, da_device_kind kind, double bytes, double flops);
+
+/* Add what the running StarPU runtime has measured of the tasks of a symbol so far. Exists with DA_HAVE_STARPU. */
+da_status spu_models_measured(models *to, const char *symbol);
 
 /* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. */
 da_status models_export(const char *path);

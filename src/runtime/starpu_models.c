@@ -283,6 +283,18 @@ static void save(void)
     }
 }
 
+da_status spu_models_measured(models *to, const char *symbol)
+{
+    da_status status = DA_OK;
+
+    lock_acquire(&live.lock);
+    for (const model *m = live.first; m && status == DA_OK; m = m->next)
+        if (strcmp(m->symbol, symbol) == 0)
+            status = models_add(to, m, false);
+    lock_release(&live.lock);
+    return status;
+}
+
 void spu_models_start(void)
 {
     on = spu_devices() > 0 || models_always;
