@@ -212,14 +212,15 @@ def listed(tool, *options):
     return [line.split() for line in out.splitlines()[1:]]
 
 
-def interrupt(tool, *options):
-    """Runs it on a terminal, and sends it SIGINT once a few items are done: (stdout, what the terminal got)."""
+def interrupt(tool, *options, by=signal.SIGINT, after=0, expect=130):
+    """Runs it on a terminal, and sends it a signal once a few items are done and seconds have passed: (stdout, what the terminal
+    got)."""
     master, slave = pty.openpty()
     process = subprocess.Popen([tool.program, "calibrate", *options], stdin=slave, stdout=subprocess.PIPE, stderr=slave,
                                text=True, env=tool.environment, cwd=tool.directory)
     os.close(slave)
-    shown, first, sent, until = "", None, False, time.monotonic() + 200
-    while time.monotonic() < until:
+    shown, first, sent, began = "", None, False, time.monotonic()
+    while time.monotonic() < began + 200:
         if select.select([master], [], [], 0.2)[0]:
             try:
                 shown += os.read(master, 4096).decode()
@@ -227,8 +228,8 @@ def interrupt(tool, *options):
                 break
         at = [int(n) for n in re.findall(r" (\d+)/\d+, [\d:]+ left", shown)]
         first = at[0] if at and first is None else first
-        if at and at[-1] >= first + 3 and not sent:
-            process.send_signal(signal.SIGINT)
+        if at and at[-1] >= first + 3 and time.monotonic() > began + after and not sent:
+            process.send_signal(by)
             sent = True
         if process.poll() is not None:
             break
@@ -236,7 +237,7 @@ def interrupt(tool, *options):
     out = process.stdout.read()
     os.close(master)
     check(sent, "it ended before it could be stopped:", out, shown[-300:])
-    check(process.wait() == 130, "stopped, it exits", process.returncode, out, shown[-300:])
+    check(process.wait() == expect, "stopped, it exits", process.returncode, out, shown[-300:])
     return out, shown
 
 
@@ -296,6 +297,17 @@ def test_calibrate(tool, source_root):
     check(", %d were before" % len(done) in out, out, len(done))
     again = [i for i in listed(tool, *options) if i[-1] == "yes"]
     check(len(again) > len(done) and all(i in again for i in done), done, again)
+
+    # the terminal is closed; killed; there is no place for what is measured
+    interrupt(tool, *options, by=signal.SIGHUP)
+    done = [i for i in listed(tool, *options) if i[-1] == "yes"]
+    check(len(done) > len(again), "kept by SIGHUP:", again, done)
+    tool.run("models", "reset", "--all")
+    interrupt(tool, *options, by=signal.SIGKILL, after=6, expect=-signal.SIGKILL)
+    done = [i for i in listed(tool, *options) if i[-1] == "yes"]
+    check(done, "killed, it has kept nothing")
+    tool.wrong("calibrate", "--kernel", "fill", "--dtype", "f64", "--size", "16:16", says="/proc/nowhere/models/", status=1,
+               DARRAY_CACHE_DIR="/proc/nowhere")
 
 
 def test_calibrate_devices(tool):

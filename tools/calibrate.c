@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#define SAVE_S 2.0 /* how often what was measured is saved */
 enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16, SYMBOL = 128 };
 
 typedef struct options {
@@ -41,6 +42,7 @@ typedef struct calibration {
     double most; /* seconds of a task: larger ones are left to the curve */
     int measured, before, left_out, elsewhere;
     double estimated, spent; /* of the items measured: by the estimate alone, and truly */
+    double saved;            /* when, by the monotonic clock */
     progress bar;
 } calibration;
 
@@ -51,7 +53,7 @@ static void help(FILE *stream)
           "that from the\n"
           "first run on tasks go where they are done soonest. Leave the machine alone meanwhile. Ctrl-C "
           "stops it; what was\n"
-          "measured is kept, and the same command goes on from there.\n\n"
+          "measured is kept, even if the program is killed, and the same command goes on from there.\n\n"
           "  --kernel NAME     only this one; may be given several times (--list shows them)\n"
           "  --dtype T         only this element type (f32, float64, ...); may be given several times\n"
           "  --size MIN:MAX    tiles from MIN x MIN to MAX x MAX, doubling (default: 32:2048)\n"
@@ -62,8 +64,10 @@ static void help(FILE *stream)
           "Sizes at which one task takes longer than two seconds (--quick: a fifth) are left to the curve. "
           "Sizes are those\n"
           "of square tiles; vectors have as many elements. DARRAY_DEVICE=cpu leaves devices out.\n\n"
-          "Exit status: 0 done, 1 a task failed or the runtime does not start, 2 the command line is wrong, "
-          "130 stopped.\n",
+          "Exit status: 0 done, 1 a task failed, the runtime does not start or the models cannot be saved, 2 "
+          "the "
+          "command line is\n"
+          "wrong, 130 stopped.\n",
           stream);
 }
 
@@ -325,6 +329,17 @@ static da_status take(calibration *c, const item *it)
 #endif
 }
 
+/* Into this machine's file; false after a complaint. */
+static bool save(calibration *c)
+{
+    c->saved = now();
+    if (models_save(&c->known) == DA_OK)
+        return true;
+    progress_clear(&c->bar);
+    tool_fail("calibrate", "what is measured cannot be kept: %s", da_error());
+    return false;
+}
+
 /* Whether a run would take longer than is allowed, by the time that the models have of a smaller size. Only that: whoever goes on later
  * comes to the same result. */
 static bool is_too_slow(const calibration *c, const item *it, const item *smaller)
@@ -335,14 +350,16 @@ static bool is_too_slow(const calibration *c, const item *it, const item *smalle
            seconds * pow((double)it->n / (double)smaller->n, it->kind->power) > c->most;
 }
 
-static int measure_all(calibration *c)
+/* *kept: the models could be saved. */
+static int measure_all(calibration *c, bool *kept)
 {
     const item *last = NULL; /* that was measured, now or earlier, or could not be */
     bool too_slow = false, nowhere = false;
     int status = TOOL_OK;
 
     progress_begin(&c->bar, stderr);
-    for (c->at = 0; c->at < c->nitems && !tool_interrupted; c->at++) {
+    *kept = save(c); /* before the time is spent */
+    for (c->at = 0; c->at < c->nitems && *kept && !tool_interrupted; c->at++) {
         const item *const it = &c->items[c->at];
         char what[96];
         bool there;
@@ -383,7 +400,10 @@ static int measure_all(calibration *c)
         } else if (!tool_interrupted) {
             c->measured++;
         }
+        if (now() - c->saved >= SAVE_S)
+            *kept = save(c);
     }
+    *kept = *kept && save(c);
     progress_clear(&c->bar);
     return status;
 }
@@ -417,6 +437,7 @@ static int finish(const calibration *c, int status)
 static int run(calibration *c)
 {
     const bool devices = da_num_devices() > 0;
+    bool kept;
     int status;
 
     if (models_read(&c->known, NULL) != DA_OK)
@@ -443,10 +464,10 @@ static int run(calibration *c)
     if (da_init("starpu", 0) != DA_OK)
         return tool_fail("calibrate", "%s", da_error());
     tool_catch_signals();
-    status = measure_all(c);
+    status = measure_all(c, &kept);
     if (da_shutdown() != DA_OK)
         return tool_fail("calibrate", "%s", da_error());
-    return finish(c, status);
+    return kept ? finish(c, status) : TOOL_FAILED;
 }
 
 int tool_calibrate(int argc, char **argv)

@@ -23,16 +23,18 @@ volatile sig_atomic_t tool_interrupted;
 
 static void interrupted(int signal_number)
 {
-    if (tool_interrupted)
+    if (tool_interrupted && signal_number != SIGHUP) /* which both the shell and the terminal may send */
         _exit(128 + signal_number);
     tool_interrupted = 1;
 }
 
 void tool_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = interrupted};
+    struct sigaction action = {.sa_handler = interrupted}, before;
 
     sigemptyset(&action.sa_mask);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }

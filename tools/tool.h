@@ -90,7 +90,7 @@ void json_string(FILE *stream, const char *text);
 /* The program set DARRAY_MODULES itself. */
 extern bool tool_set_modules;
 
-/* Set by SIGINT and SIGTERM once tool_catch_signals() was called; a second one ends the program at once. */
+/* Set by SIGINT, SIGTERM and SIGHUP once tool_catch_signals() was called; a second one of the former ends the program at once. */
 extern volatile sig_atomic_t tool_interrupted;
 void tool_catch_signals(void);
 
