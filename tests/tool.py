@@ -186,6 +186,13 @@ def test_models(tool):
     check(before == after, "export, reset, import:", before, after)
     tool.wrong("models", "export", "/nowhere/all.models", says="/nowhere/all.models", status=1)
 
+    # a symbol that would spoil the picture
+    with open(os.path.join(tool.directory, "hostile"), "w", encoding="utf-8") as file:
+        file.write("darray models 1\ndarray_\x01_v1_float64 cpu 0000000a 800 2000 1000 10 5\n")
+    tool.run("models", "import", "hostile")
+    out, _ = tool.run("models", "list")
+    check("\x01" not in out, "a control character in a symbol:", out)
+
     # pipes, devices and links stay what they are
     text = open(os.path.join(tool.directory, "all.models"), encoding="utf-8").read()
     out, _ = tool.run("models", "export", "-")

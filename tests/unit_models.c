@@ -422,9 +422,36 @@ START_TEST(files)
 }
 END_TEST
 
+START_TEST(long_names)
+{
+    enum { LENGTH = 699 };
+    const model_size s = size_of(10);
+    models m = {.machine = peaks}, back = {0};
+    char name[LENGTH + 1], symbol[LENGTH + 32];
+    const da_codelet codelet = {.name = name};
+
+    memset(name, 'x', LENGTH);
+    name[1] = '/';
+    name[LENGTH] = '\0';
+    ck_assert_int_eq(models_symbol(symbol, sizeof symbol, &codelet, DA_F64), LENGTH + 18);
+    ck_assert_str_eq(symbol + LENGTH + 7, "_v1_float64");
+    ck_assert(strncmp(symbol, "darray_x-x", 10) == 0);
+    ck_ok(models_reset(NULL));
+    model_add(models_get(&m, symbol), CPU, &s, 1e-6);
+    ck_ok(models_save(&m));
+    ck_ok(models_read(&back, NULL));
+    ck_assert_int_eq(back.count, 1);
+    ck_assert_str_eq(back.first->symbol, symbol);
+    models_clear(&m);
+    models_clear(&back);
+}
+END_TEST
+
 START_TEST(damaged_files)
 {
     static const char text[] = "darray models 1\n"
+                               "darray_\x01_v1_float64 cpu 0000000a 800 2000 1000 10 5\n"
+                               "../x_v1_float64 cpu 0000000a 800 2000 1000 10 5\n"
                                "darray_x_v1_float64 cpu 0000000a 800 2000 1000 10 5\n"
                                "darray_x_v1_float64 abacus 0000000b 800 2000 1000 10 5\n"
                                "darray_x_v1_float64 cpu zebra 800 2000 1000 10 5\n"
@@ -476,7 +503,7 @@ int main(void)
     const da_test_case cases[] = {
         DA_CASE("times", outliers, drift, curves, priors, measured_peaks, memory_is_bounded),
         DA_CASE("choice", first_runs, compilers, one_trial_at_a_time, recovers),
-        DA_CASE("files", files, damaged_files),
+        DA_CASE("files", files, long_names, damaged_files),
     };
 
     if (!mkdtemp(folder) || setenv("DARRAY_CACHE_DIR", folder, 1) != 0)

@@ -66,7 +66,6 @@ int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype
  */
 
 static const char first_line[] = "darray models 1\n";
-enum { LINE = 512 };
 
 da_status models_path(char *path, size_t size)
 {
@@ -92,19 +91,26 @@ da_status models_path(char *path, size_t size)
 /* One line; false if it is damaged. */
 static bool take_line(models *m, char *line)
 {
-    char symbol[LINE], kind[16];
+    char kind[16];
     uint32_t footprint;
     uint64_t bytes, flops, mean, deviation;
     int64_t samples;
     int k, end = 0;
 
-    if (sscanf(line, "%511s %15s %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 "%n",
-               symbol, kind, &footprint, &bytes, &flops, &mean, &deviation, &samples, &end) != 8 ||
-        line[end] != '\n' || samples < 1 || mean < 1)
+    char *const rest = line + strcspn(line, " ");
+
+    if (rest == line ||
+        sscanf(rest, " %15s %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 "%n", kind,
+               &footprint, &bytes, &flops, &mean, &deviation, &samples, &end) != 7 ||
+        rest[end] != '\n' || samples < 1 || mean < 1)
         return false;
+    *rest = '\0';
+    for (const char *c = line; *c; c++)
+        if (!may_be_in_symbol(*c) && *c != '-')
+            return false;
     for (k = 0; k < DA_DEVICE_KINDS && strcmp(kind, kind_names[k]) != 0; k++)
         ;
-    model *const a = k < DA_DEVICE_KINDS ? models_get(m, symbol) : NULL;
+    model *const a = k < DA_DEVICE_KINDS ? models_get(m, line) : NULL;
     if (a)
         model_recall(a, (da_device_kind)k,
                      &(model_size){.footprint = footprint, .bytes = (double)bytes, .flops = (double)flops},
@@ -114,7 +120,8 @@ static bool take_line(models *m, char *line)
 
 da_status models_read(models *m, const char *path)
 {
-    char own[PATH_MAX], line[LINE];
+    char own[PATH_MAX], *line = NULL; /* as long as the codelet's name makes it */
+    size_t room = 0;
     FILE *file;
     int damaged = 0;
 
@@ -125,13 +132,15 @@ da_status models_read(models *m, const char *path)
         return DA_OK;
     if (!file)
         return err_set(DA_ERROR_IO, "models: %s: %s", path ? path : own, strerror(errno));
-    if (!fgets(line, sizeof line, file) || strcmp(line, first_line) != 0) {
+    if (getline(&line, &room, file) < 0 || strcmp(line, first_line) != 0) {
+        free(line);
         fclose(file);
         return err_set(DA_ERROR_FORMAT, "models: %s does not begin with \"%.*s\"", path ? path : own,
                        (int)sizeof first_line - 2, first_line);
     }
-    while (fgets(line, sizeof line, file))
+    while (getline(&line, &room, file) >= 0)
         damaged += !take_line(m, line);
+    free(line);
     fclose(file);
     if (damaged > 0)
         log_line(1, "models: %d damaged lines in %s", damaged, path ? path : own);
