@@ -368,6 +368,9 @@ def test_bench(tool, source_root, bench, runtimes):
     out, err = tool.run("bench", "--program", fake, expect=1)
     check(out.count("\n") == 1 + (len(run_all.CASES) - 1) * len(runtimes), out)
     check(err.count("lu on ") == len(runtimes) and "500 ms" in out and "1.900-2.100" in out, out, err)
+    for more in ((), ("--json",)):
+        out, err = tool.run("bench", "--program", "/bin/true", "self", "--runtime", "openmp", *more, expect=1)
+        check("self on openmp: /bin/true printed no result" in err and "nan" not in out, out, err)
     out, err = tool.run("bench", PATH="/nowhere", expect=1) if not bench else ("", "no darray-bench")
     check("no darray-bench" in err, err)
     if bench:

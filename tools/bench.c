@@ -117,6 +117,18 @@ static const char *word(const char *json, const char *key, char buffer[TEXT])
     return buffer;
 }
 
+/* Whether darray-bench has printed what it should: all that a row needs. */
+static bool is_result(const char *json)
+{
+    static const char *const numbers[] = {"n",     "seconds",   "reference_seconds", "rate",
+                                          "ratio", "ratio_low", "ratio_high"};
+    bool good = *json == '{';
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        good = good && isfinite(number(json, numbers[i]));
+    return good;
+}
+
 static void print_row(const char *name, const char *json)
 {
     char ours[TEXT], theirs[TEXT], unit[TEXT], runtime[TEXT], rate[TEXT + 16];
@@ -246,6 +258,9 @@ static int run_set(const options *o)
             if (status != 0) {
                 tool_fail("bench", "%s on %s: darray-bench failed with status %d", set[i].name,
                           o->runtimes[r], status);
+                failed = true;
+            } else if (!is_result(line)) {
+                tool_fail("bench", "%s on %s: %s printed no result", set[i].name, o->runtimes[r], o->program);
                 failed = true;
             } else if (o->json) {
                 fputs(line, stdout);
