@@ -394,7 +394,7 @@ def test_words(tool, source_root):
              'printf "%s\\n" "${COMPREPLY[@]}"'
     for words, expected in ((["m"], {"models"}), (["models", "e"], {"export"}), (["calibrate", "--kernel", "gem"], {"gemm", "gemqrt"}),
                             (["calibrate", "--dtype", "c"], {"c64", "c128"}), (["bench", "expr"], {"expr", "expr_assign", "expr_math_assign"}),
-                            (["info", "--j"], {"--json"})):
+                            (["info", "--j"], {"--json"}), (["models", "plot", "x", "-"], {"-o"})):
         run = subprocess.run(["bash", "-c", script, "bash", os.path.join(tools, "completions", "darray.bash"), "darray", *words],
                              capture_output=True, text=True, timeout=60, env=dict(tool.environment, DARRAY_TOOL=tool.program))
         check(set(run.stdout.split()) == expected, words, "completes to", run.stdout.split(), run.stderr)

@@ -16,9 +16,10 @@ _darray() {
             models:show | models:plot | models:reset)
                 words="$(darray models list 2>/dev/null | awk '/^darray_/ { print $1 }')"
                 [ "$last" = reset ] && words+=' --all' ;;
-            models:*) # a file
+            models:-o | models:--output | models:export | models:import) # a file
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return ;;
+            models:*) [ "${COMP_WORDS[2]}" != plot ] || words=-o ;;
             bench:--runtime) words='openmp starpu' ;;
             bench:--program)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
