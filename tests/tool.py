@@ -106,6 +106,9 @@ def test_info(tool, runtimes, version):
     for kind in ("cuda", "opencl"):
         check(all(m["what"] and m["remedy"] for m in missing[kind]), missing)
     check(about["devices"] == [] or about["devices"][0]["kind"], about["devices"])
+    out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
+    about = json.loads(out)
+    check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])
     out, _ = tool.run("info", "--json", DARRAY_BLAS="/nowhere/blas.so", DARRAY_MODULES="/nowhere")
     about = json.loads(out)
     check(about["blas"]["file"] is None and "/nowhere/blas.so" in about["blas"]["text"], about["blas"])
