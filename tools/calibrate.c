@@ -290,6 +290,8 @@ static double time_left(const calibration *c)
 static da_status measure(calibration *c, const item *it, bool *there)
 {
     const double began = now();
+    /* a run that compiles kernels is none that counts */
+    const int runs = c->runs + (it->place == DA_ON_GPU);
     da_stats before, after;
     da_status status;
     work w;
@@ -298,7 +300,7 @@ static da_status measure(calibration *c, const item *it, bool *there)
     DA_TRY(work_begin(&w, it->kind, it->dtype, it->n));
     da_get_stats(&before);
     status = da_run_on(it->place);
-    for (int i = 0; i < c->runs && status == DA_OK && !tool_interrupted && *there; i++) {
+    for (int i = 0; i < runs && status == DA_OK && !tool_interrupted && *there; i++) {
         status = work_run(&w);
         if (it->place == DA_ON_GPU && i == 0 && status == DA_OK) {
             da_get_stats(&after);
