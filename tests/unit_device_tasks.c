@@ -2,12 +2,16 @@
 /* Tasks on accelerators, with an OpenCL device under StarPU (PoCL will do): the user's codelets, operands as the device sees them,
  * values on their way between memories, what is released meanwhile, failures, idle devices. */
 #define CL_TARGET_OPENCL_VERSION 120
+#include "runtime/models.h"
+#include "runtime/starpu_device.h"
+#include "runtime/starpu_models.h"
 #include "test.h"
 
 #include <CL/cl.h>
 #include <ftw.h>
 #include <math.h>
 #include <starpu.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -505,7 +509,8 @@ static int leave_early(void)
     return 0; /* and exit() */
 }
 
-START_TEST(exit_while_compiling)
+/* Runs this program again with that argument and empty caches; its wait status. */
+static int with_cold_caches(const char *argument)
 {
     char folder[] = "/tmp/darray-exit-XXXXXX";
     int status = -1;
@@ -517,11 +522,68 @@ START_TEST(exit_while_compiling)
         setenv("POCL_CACHE_DIR", folder, 1);
         setenv("DARRAY_CACHE_DIR", folder, 1);
         setenv("DARRAY_INLINE", "0", 1);
-        execl(program, program, "early", (char *)NULL);
+        execl(program, program, argument, (char *)NULL);
         _exit(2);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return status;
+}
+
+START_TEST(exit_while_compiling)
+{
+    const int status = with_cold_caches("early");
+
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
+}
+END_TEST
+
+/* ---- a device compiles while the CPU works ---- */
+
+static atomic_int overlap; /* 1: the CPU's task runs, 2: it may end */
+
+static da_status overlapped_cpu(const da_call *call)
+{
+    const struct timespec a_while = {0, 1000000};
+
+    (void)call;
+    atomic_store(&overlap, 1);
+    while (atomic_load(&overlap) != 2)
+        nanosleep(&a_while, NULL);
+    return DA_OK;
+}
+
+/* What another process does; 0 if the time of the CPU's task has become a sample. */
+static int work_beside_compiler(void)
+{
+    static const da_codelet overlapped = {
+        .name = "overlapped", .cpu = overlapped_cpu, .nbuffers = 1, .modes = {DA_MODE_READ_WRITE}};
+    const struct timespec a_while = {0, 1000000};
+    da_array *a = NULL, *b = NULL, *c = NULL;
+    models_point point;
+
+    if (da_zeros(&c, DA_F64, DA_SHAPE(64)) != DA_OK || da_ones(&a, DA_F64, DA_SHAPE(64)) != DA_OK ||
+        DA_SPAWN(NULL, &overlapped, DA_READ_WRITE(c)) != DA_OK)
+        return 2;
+    while (atomic_load(&overlap) != 1)
+        nanosleep(&a_while, NULL);
+    if (da_run_on(DA_ON_GPU) != DA_OK || DA_EVAL(&b, a + 1, a) != DA_OK || da_wait(b) != DA_OK)
+        return 2;
+    const bool compiled = spu_programs_compiled() > 0;
+    atomic_store(&overlap, 2);
+    if (da_wait_all() != DA_OK)
+        return 2;
+    const model *const m = spu_model_of("darray_overlapped_v1_float64");
+    const int n = m ? models_points(m, DA_DEVICE_CPU, &point, 1) : 0;
+    if (da_shutdown() != DA_OK || !compiled)
+        return 2;
+    return n == 1 && point.samples == 1 ? 0 : 1;
+}
+
+START_TEST(others_compile)
+{
+    const int status = with_cold_caches("beside");
+
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
 }
 END_TEST
@@ -537,11 +599,14 @@ int main(int argc, char **argv)
         DA_CASE("failures", failure_on_a_device),
         DA_CASE("idle", idle_devices_sleep),
         DA_CASE("exit", exit_while_compiling),
+        DA_CASE("samples", others_compile),
     };
 
     program = argv[0];
     if (argc > 1 && strcmp(argv[1], "early") == 0)
         return leave_early();
+    if (argc > 1 && strcmp(argv[1], "beside") == 0)
+        return work_beside_compiler();
     if (da_num_devices() == 0) {
         fprintf(stderr, "no OpenCL device: skipped\n");
         return 77;

@@ -421,3 +421,10 @@ void model_done(model *m, const model_size *size, da_device_kind kind, double se
             p->on[k].since += k != (int)kind;
     t->since = 0;
 }
+
+void model_compiled(model *m, da_device_kind kind, double seconds)
+{
+    m->machine->wasted += seconds;
+    m->machine->worked += seconds;
+    m->start[kind] = 0;
+}

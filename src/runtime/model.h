@@ -110,5 +110,7 @@ void model_choose(model *m, const model_size *size, unsigned kinds, double secon
                   int *trial);
 /* The task is done, on this kind of worker; seconds < 0 if it failed, was never run, or its time says nothing of others. */
 void model_done(model *m, const model_size *size, da_device_kind kind, double seconds, int trial);
+/* A task's kernel was compiled, and with that it took so long: no time of such tasks, but what trying them cost. Then comes model_done(). */
+void model_compiled(model *m, da_device_kind kind, double seconds);
 
 #endif

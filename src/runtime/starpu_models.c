@@ -158,7 +158,7 @@ void spu_model_end(rt_task *task)
     e->returned = now();
     worker[id].functions += e->returned - e->began;
     e->between = worker[id].functions;
-    e->compiles = spu_programs_compiled() != e->compiled;
+    e->compiles = task->on_device && spu_programs_compiled() != e->compiled;
 }
 
 void spu_model_done(rt_task *task)
@@ -183,10 +183,8 @@ void spu_model_done(rt_task *task)
         worker[id].ended = end;
     }
     lock_acquire(&live.lock);
-    if (e->compiles && took > 0) { /* that is no time of such tasks, but time that trying took */
-        live.machine.wasted += took;
-        live.machine.worked += took;
-        e->of->start[kind] = 0;
+    if (e->compiles && took > 0) {
+        model_compiled(e->of, (da_device_kind)kind, took);
         took = -1;
     }
     model_done(e->of, &e->size, kind < 0 ? DA_DEVICE_CPU : (da_device_kind)kind, kind < 0 ? -1 : took,
