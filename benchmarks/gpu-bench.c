@@ -499,23 +499,13 @@ static int sum_check(bench *b)
 
 /* ---- peers: matrices in host memory ---- */
 
-/* Ours to the host, for a call that begins there. */
-static int bring_home(const da_array *a)
+/* Ours in the host's memory: to be written there too, so that the device's copy is gone, or to be read only. */
+static int bring_home(const da_array *a, unsigned flags)
 {
     int64_t strides[2];
     void *data;
 
-    OURS(da_map(a, 0, &data, strides));
-    OURS(da_unmap(a));
-    return 0;
-}
-
-static int fetch_result(const da_array *a)
-{
-    int64_t strides[2];
-    void *data;
-
-    OURS(da_map(a, DA_READ_ONLY, &data, strides));
+    OURS(da_map(a, flags, &data, strides));
     OURS(da_unmap(a));
     return 0;
 }
@@ -547,14 +537,14 @@ static int peer_matmul_prepare(void *ctx)
 {
     const bench *const b = ctx;
 
-    return bring_home(b->a) || bring_home(b->b) || bring_home(b->c);
+    return bring_home(b->a, 0) || bring_home(b->b, 0) || bring_home(b->c, 0);
 }
 
 static int peer_matmul_ours(void *ctx)
 {
     const bench *const b = ctx;
 
-    return matmul_ours(ctx) || fetch_result(b->c);
+    return matmul_ours(ctx) || bring_home(b->c, DA_READ_ONLY);
 }
 
 static int xt_matmul_setup(bench *b)
@@ -584,7 +574,7 @@ static int peer_solve_prepare(void *ctx)
 {
     const bench *const b = ctx;
 
-    return restore_ours(ctx) || bring_home(b->b) || bring_home(b->c);
+    return restore_ours(ctx) || bring_home(b->b, 0) || bring_home(b->c, 0);
 }
 
 static int peer_solve_restore(void *ctx)
@@ -599,7 +589,7 @@ static int peer_solve_ours(void *ctx)
 {
     const bench *const b = ctx;
 
-    return solve_ours(ctx) || fetch_result(b->c);
+    return solve_ours(ctx) || bring_home(b->c, DA_READ_ONLY);
 }
 
 static int xt_solve_setup(bench *b)

@@ -380,12 +380,8 @@ static void environment(report *r, bool modules_are_ours)
         report_text(r, name, "%s", equals + 1);
     }
     report_close(r);
-    const char *const others = config_get()->complaints, *const runtime = config_get()->runtime;
-    const bool known = !*runtime || strcmp(runtime, "openmp") == 0 || strcmp(runtime, "starpu") == 0;
-    if (!known)
-        report_text(r, "not_understood", "%s%sDARRAY_RUNTIME=%s", others, *others ? ", " : "", runtime);
-    else if (*others)
-        report_text(r, "not_understood", "%s", others);
+    if (*config_get()->complaints)
+        report_text(r, "not_understood", "%s", config_get()->complaints);
     else
         report_nothing(r, "not_understood", "nothing");
 }

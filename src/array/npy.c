@@ -4,8 +4,8 @@
  * multiple of 64 bytes), the elements. Nothing in a file is believed before it was compared with the file's size.
  */
 #include "array/array.h"
-#include "base/file.h"
 #include "array/text.h"
+#include "base/file.h"
 #include "codelets/array_kernels.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -253,6 +253,8 @@ static void load(void)
             complain("DARRAY_MEMORY_LIMIT", text);
         c.memory_limit = machine_memory();
     }
+    if (*c.runtime && strcmp(c.runtime, "openmp") != 0 && strcmp(c.runtime, "starpu") != 0)
+        complain("DARRAY_RUNTIME", c.runtime); /* choosing it fails, as well */
     c.complaints = complaints;
     settings = c;
 }

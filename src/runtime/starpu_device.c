@@ -118,7 +118,6 @@ static bool may_move(const rt_task *task, int64_t *bytes)
     rt_piece piece;
 
     *bytes = 0;
-
     for (int i = 0; i < task->call.nbuffers; i++) {
         const da_buffer *const b = &task->call.buffers[i];
         bool empty = b->dtype == 0; /* not data at all, but something that the kernel's host side knows */
@@ -257,7 +256,6 @@ typedef struct run {
 static da_status run_implementation(const da_call *call, void *ctx)
 {
     const run *const r = ctx;
-
     da_status status, left = DA_OK;
 
     if (r->no_memory)
