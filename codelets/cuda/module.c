@@ -241,6 +241,23 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     return true;
 }
 
+/* The context stays: the runtime uses the same one. */
+static bool usable(int index, char *why, size_t size)
+{
+    int before = 0;
+    cudaError_t error = cudaGetDevice(&before);
+
+    if (error == cudaSuccess)
+        error = cudaSetDevice(index);
+    if (error == cudaSuccess)
+        error = cudaFree(NULL);
+    if (error != cudaSuccess)
+        snprintf(why, size, "%s (%d)", cudaGetErrorString(error), (int)error);
+    (void)cudaSetDevice(before);
+    (void)cudaGetLastError();
+    return error == cudaSuccess;
+}
+
 static int64_t compiled(void)
 {
     return atomic_load(&cuda_compiled);
@@ -293,6 +310,7 @@ const da_device_ops *da_device_module(void)
         .has = has,
         .compile = cuda_compile,
         .describe = describe,
+        .usable = usable,
         .compiled = compiled,
         .lock_pages = lock_pages,
         .unlock_pages = unlock_pages,

@@ -73,6 +73,8 @@ struct da_device_ops {
     da_status (*compile)(const char *source, char *log, size_t log_size);
     /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
     bool (*describe)(int index, char *name, size_t size, int64_t *memory);
+    /* Brings device `index` up and down again as a runtime would; on failure false, and the reason. May be null: they all can be used. */
+    bool (*usable)(int index, char *why, size_t size);
     /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
     int64_t (*compiled)(void);
     /* Called before and after the implementation of a task on a device, the user's too; leave() fails with da_task_fail(). May be null.
@@ -83,7 +85,7 @@ struct da_device_ops {
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 4 };
+enum { DA_DEVICE_VERSION = 5 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);

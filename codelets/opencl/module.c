@@ -180,6 +180,24 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     return true;
 }
 
+static bool usable(int index, char *why, size_t size)
+{
+    cl_device_id const device = find(driven(), count_down, &index);
+    cl_command_queue queue = NULL;
+    cl_int error = CL_DEVICE_NOT_FOUND;
+    cl_context const context = device ? clCreateContext(NULL, 1, &device, NULL, NULL, &error) : NULL;
+
+    if (context)
+        queue = clCreateCommandQueue(context, device, 0, &error);
+    if (queue)
+        clReleaseCommandQueue(queue);
+    if (context)
+        clReleaseContext(context);
+    if (!queue)
+        snprintf(why, size, "%s (%d)", opencl_error(error), (int)error);
+    return queue;
+}
+
 bool opencl_has_f64(cl_device_id device)
 {
     cl_device_fp_config config = 0;
@@ -309,6 +327,7 @@ const da_device_ops opencl_ops = {
     .has = has,
     .compile = opencl_compile,
     .describe = describe,
+    .usable = usable,
     .compiled = compiled,
     .enter = enter,
     .leave = leave,

@@ -75,7 +75,8 @@ typedef enum da_place {
  */
 DA_NODISCARD da_status da_run_on(da_place place);
 
-/** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 with the OpenMP runtime. */
+/** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 with the OpenMP runtime. Those that
+ *  cannot be started are logged then, and no longer counted. */
 DA_API int da_num_devices(void);
 
 /** What the runtime has done since it started (tasks, seconds; before that: inline), and array memory. */

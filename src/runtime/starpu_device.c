@@ -43,18 +43,36 @@ int spu_devices(void)
     return devices.total;
 }
 
-/* Devices of each kind, counted once: the first look starts the vendors' libraries. */
-static int there[DA_DEVICE_KINDS];
+/* Devices of each kind, counted once: the first look starts the vendors' libraries. Once StarPU was started, those that it could have. */
+static _Atomic(int) there[DA_DEVICE_KINDS];
+static int counted[DA_DEVICE_KINDS];
+
+/* The vendors' libraries may replace the process's handlers, and start threads that should not take its signals. */
+typedef struct quiet {
+    spu_signals signals;
+    sigset_t mask;
+} quiet;
+
+static void quiet_begin(quiet *q)
+{
+    sigset_t all;
+
+    spu_signals_note(&q->signals);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &q->mask);
+}
+
+static void quiet_end(const quiet *q)
+{
+    pthread_sigmask(SIG_SETMASK, &q->mask, NULL);
+    spu_signals_restore(&q->signals);
+}
 
 static void look(void)
 {
-    spu_signals signals;
-    sigset_t all, before;
+    quiet q;
 
-    /* these may replace the process's handlers, and start threads that should not take its signals */
-    spu_signals_note(&signals);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    quiet_begin(&q);
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
         const da_device_ops *ops;
 #if !STARPU_USE_CUDA
@@ -66,20 +84,50 @@ static void look(void)
             continue;
 #endif
         ops = da_device_module_of((da_device_kind)k, NULL);
-        there[k] = ops ? ops->count() : 0;
+        counted[k] = ops ? ops->count() : 0;
+        there[k] = counted[k];
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    spu_signals_restore(&signals);
+    quiet_end(&q);
 }
 
-int spu_devices_there(da_device_kind kind)
+/* False if nobody is to look. */
+static bool looked(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     if (config_get()->device == DA_ON_CPU)
-        return 0;
+        return false;
     pthread_once(&once, look);
+    return true;
+}
+
+int spu_devices_there(da_device_kind kind)
+{
+    if (!looked())
+        return 0;
     return kind == DA_DEVICE_CPU ? there[DA_DEVICE_CUDA] + there[DA_DEVICE_OPENCL] : there[kind];
+}
+
+int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
+{
+    const int n = looked() ? counted[kind] : 0;
+    const da_device_ops *const ops = n > 0 ? da_device_module_of(kind, NULL) : NULL;
+    int usable = 0;
+    quiet q;
+
+    quiet_begin(&q);
+    for (int i = 0; i < n && usable < most; i++) {
+        char why[128];
+
+        if (!ops->usable || ops->usable(i, why, sizeof why))
+            ids[usable++] = (unsigned)i;
+        else
+            log_line(1, "starpu: %s device %d is not used, as it cannot be started: %s",
+                     kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i, why);
+    }
+    quiet_end(&q);
+    there[kind] = usable;
+    return usable;
 }
 
 /* ---- where a task may run ---- */

@@ -13,6 +13,10 @@
 /* Devices that StarPU would have, without starting it; by kind if `kind` is not DA_DEVICE_CPU. */
 int spu_devices_there(da_device_kind kind);
 
+/* Of these the ones that can be brought up, their numbers in `ids`; the others are logged and no longer counted. StarPU aborts on a device
+ * that fails while it starts. */
+int spu_devices_usable(da_device_kind kind, unsigned *ids, int most);
+
 /* StarPU has started: devices are counted, the keeper begins. Without devices nothing here costs anything. */
 da_status spu_devices_start(bool shared);
 /* All owners are destroyed and the keeper ends; before handles are unregistered. */

@@ -209,9 +209,11 @@ da_status spu_guest_start(spu_start *s)
             return err_set(DA_ERROR_RUNTIME, "starpu: starpu_conf_init failed");
         conf.catch_signals = 0;
         conf.ncpus = s->workers < STARPU_MAXCPUS ? s->workers : STARPU_MAXCPUS;
-        /* only those that there are codelets for; -1: all */
-        conf.ncuda = spu_devices_there(DA_DEVICE_CUDA) > 0 ? -1 : 0;
-        conf.nopencl = spu_devices_there(DA_DEVICE_OPENCL) > 0 ? -1 : 0;
+        /* only those that there are codelets for */
+        conf.ncuda = spu_devices_usable(DA_DEVICE_CUDA, conf.workers_cuda_gpuid, STARPU_NMAXWORKERS);
+        conf.nopencl = spu_devices_usable(DA_DEVICE_OPENCL, conf.workers_opencl_gpuid, STARPU_NMAXWORKERS);
+        conf.use_explicit_workers_cuda_gpuid = conf.ncuda > 0;
+        conf.use_explicit_workers_opencl_gpuid = conf.nopencl > 0;
 #if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
         conf.nhip = 0;
 #endif

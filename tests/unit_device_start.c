@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Devices that cannot be started, with two OpenCL devices under StarPU (PoCL will do) of which some give no context. */
+#define CL_TARGET_OPENCL_VERSION 120
+#include "test.h"
+
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICES = 2 };
+
+static bool broken[DEVICES];
+static cl_device_id devices[DEVICES];
+
+/* Found before OpenCL's own by StarPU and by the library's module. */
+cl_context clCreateContext(const cl_context_properties *properties, cl_uint n, const cl_device_id *which,
+                           void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *), void *ctx,
+                           cl_int *error)
+{
+    cl_context (*real)(const cl_context_properties *, cl_uint, const cl_device_id *,
+                       void(CL_CALLBACK *)(const char *, const void *, size_t, void *), void *, cl_int *);
+
+    for (int d = 0; d < DEVICES; d++)
+        if (n == 1 && which[0] == devices[d] && broken[d]) {
+            if (error)
+                *error = CL_OUT_OF_RESOURCES;
+            return NULL;
+        }
+    *(void **)&real = dlsym(RTLD_NEXT, "clCreateContext");
+    return real(properties, n, which, notify, ctx, error);
+}
+
+/* The devices in the order in which the library and StarPU count them; false if there are not just two. */
+static bool find_devices(void)
+{
+    enum { MOST = 16 };
+    cl_platform_id platforms[MOST];
+    cl_device_id found[MOST];
+    cl_uint nplatforms = 0, n = 0, total = 0;
+
+    if (clGetPlatformIDs(MOST, platforms, &nplatforms) != CL_SUCCESS)
+        return false;
+    for (cl_uint p = 0; p < nplatforms && p < MOST; p++) {
+        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, MOST, found, &n) != CL_SUCCESS)
+            continue;
+        for (cl_uint d = 0; d < n; d++, total++)
+            if (total < DEVICES)
+                devices[total] = found[d];
+    }
+    return total == DEVICES;
+}
+
+/* ---- what is logged ---- */
+
+static char told[4096];
+
+static void note(void *ctx, int level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    strncat(told, text, sizeof told - strlen(told) - 2);
+    strcat(told, "\n");
+}
+
+static int64_t tasks_on_devices(void)
+{
+    da_stats s;
+
+    da_get_stats(&s);
+    return s.tasks_device;
+}
+
+/* Some work that devices would take, and whether it is right. */
+static void work(void)
+{
+    DA_AUTO da_array *a = NULL;
+    double sum = 0;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(da_ones(&a, DA_F64, DA_SHAPE(1000)));
+    ck_ok(da_assign(a, da_add(a, 1)));
+    ck_ok(da_sum_all(&sum, a));
+    ck_assert(sum == 2000);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+
+START_TEST(starts_without_them)
+{
+    char sentence[128];
+    int usable = 0;
+
+    da_set_log(note, NULL);
+    work();
+    for (int d = 0; d < DEVICES; d++) {
+        usable += !broken[d];
+        snprintf(sentence, sizeof sentence,
+                 "OpenCL device %d is not used, as it cannot be started: CL_OUT_OF_RESOURCES", d);
+        ck_assert_msg(!!strstr(told, sentence) == broken[d], "device %d is %s, but this was told:\n%s", d,
+                      broken[d] ? "broken" : "sound", told);
+    }
+    ck_assert_int_eq(da_num_devices(), usable);
+    ck_assert(usable > 0 ? tasks_on_devices() > 0 : tasks_on_devices() == 0);
+    ck_ok(da_shutdown());
+    work(); /* and once more */
+    ck_assert_int_eq(da_num_devices(), usable);
+    da_set_log(NULL, NULL);
+}
+END_TEST
+
+/* DARRAY_TEST_BROKEN: the numbers of those that fail, such as "01". */
+int main(void)
+{
+    const da_test_case cases[] = {DA_CASE("start", starts_without_them)};
+    const char *const which = getenv("DARRAY_TEST_BROKEN");
+
+    if (!find_devices()) {
+        fprintf(stderr, "not two OpenCL devices: skipped\n");
+        return 77;
+    }
+    for (int d = 0; d < DEVICES; d++)
+        broken[d] = which && strchr(which, '0' + d);
+    return da_test_run("device start", cases, sizeof cases / sizeof cases[0]);
+}
