@@ -88,8 +88,11 @@ static void work(void)
 
 START_TEST(starts_without_them)
 {
+    const char *const wanted = getenv("STARPU_NOPENCL");
     char sentence[128];
     int usable = 0;
+
+    ck_assert_int_eq(da_num_devices(), wanted ? atoi(wanted) : DEVICES);
 
     da_set_log(note, NULL);
     work();

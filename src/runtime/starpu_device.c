@@ -68,6 +68,16 @@ static void quiet_end(const quiet *q)
     spu_signals_restore(&q->signals);
 }
 
+/* As StarPU will have it: no more than the variable says. */
+static int at_most(int n, int kind)
+{
+    const char *const text = getenv(kind == DA_DEVICE_CUDA ? "STARPU_NCUDA" : "STARPU_NOPENCL");
+    char *end = NULL;
+    const long most = text ? strtol(text, &end, 10) : -1;
+
+    return text && end != text && most >= 0 && most < n ? (int)most : n;
+}
+
 static void look(void)
 {
     quiet q;
@@ -85,7 +95,7 @@ static void look(void)
 #endif
         ops = da_device_module_of((da_device_kind)k, NULL);
         counted[k] = ops ? ops->count() : 0;
-        there[k] = counted[k];
+        there[k] = at_most(counted[k], k);
     }
     quiet_end(&q);
 }
@@ -110,13 +120,13 @@ int spu_devices_there(da_device_kind kind)
 
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
 {
-    const int n = looked() ? counted[kind] : 0;
+    const int n = looked() ? counted[kind] : 0, wanted = at_most(most, (int)kind);
     const da_device_ops *const ops = n > 0 ? da_device_module_of(kind, NULL) : NULL;
     int usable = 0;
     quiet q;
 
     quiet_begin(&q);
-    for (int i = 0; i < n && usable < most; i++) {
+    for (int i = 0; i < n && usable < wanted; i++) {
         char why[128];
 
         if (!ops->usable || ops->usable(i, why, sizeof why))
