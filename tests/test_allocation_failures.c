@@ -153,6 +153,36 @@ static da_status do_lstsq(da_array **out)
     return da_lstsq(out, tall, b);
 }
 
+static da_status do_lstsq_wide(da_array **out)
+{
+    DA_AUTO da_array *wide = NULL, *rhs = NULL;
+
+    DA_TRY(DA_SLICE(&wide, a, DA_UNTIL(5)));
+    DA_TRY(DA_SLICE(&rhs, b, DA_UNTIL(5)));
+    return da_lstsq(out, wide, rhs);
+}
+
+static da_status do_lq(da_array **out)
+{
+    DA_AUTO da_array *q = NULL;
+    da_array *l = NULL;
+    const da_status status = da_lq(&l, &q, a);
+
+    if (status == DA_OK)
+        *out = l;
+    return status;
+}
+
+static da_status do_qr_solve(da_array **out)
+{
+    DA_AUTO da_array *copy = NULL;
+    DA_AUTO da_qr_factors *f = NULL;
+
+    DA_TRY(da_copy(&copy, a));
+    DA_TRY(da_qr_factor_inplace(&f, copy));
+    return da_qr_solve(out, f, b);
+}
+
 static da_status do_npy(da_array **out)
 {
     static char path[64];
@@ -240,15 +270,16 @@ static const struct {
     const char *name;
     da_status (*run)(da_array **out);
 } operations[] = {
-    {"zeros", do_zeros},     {"arange", do_arange},    {"random_normal", do_random},
-    {"slice", do_slice},     {"copy", do_copy},        {"astype", do_astype},
-    {"reshape", do_reshape}, {"concat", do_concat},    {"eval", do_eval},
-    {"eval_text", do_text},  {"sum", do_sum},          {"std", do_std},
-    {"argmax", do_argmax},   {"matmul", do_matmul},    {"cholesky", do_cholesky},
-    {"qr", do_qr},           {"solve", do_solve},      {"solve_triangular", do_solve_triangular},
-    {"lu", do_lu},           {"lstsq", do_lstsq},      {"npy", do_npy},
-    {"csv", do_csv},         {"to_string", do_string}, {"wrap", do_wrap},
-    {"tasks", do_tasks},     {"spmd", do_spmd},
+    {"zeros", do_zeros},     {"arange", do_arange},     {"random_normal", do_random},
+    {"slice", do_slice},     {"copy", do_copy},         {"astype", do_astype},
+    {"reshape", do_reshape}, {"concat", do_concat},     {"eval", do_eval},
+    {"eval_text", do_text},  {"sum", do_sum},           {"std", do_std},
+    {"argmax", do_argmax},   {"matmul", do_matmul},     {"cholesky", do_cholesky},
+    {"qr", do_qr},           {"solve", do_solve},       {"solve_triangular", do_solve_triangular},
+    {"lu", do_lu},           {"lstsq", do_lstsq},       {"npy", do_npy},
+    {"csv", do_csv},         {"to_string", do_string},  {"wrap", do_wrap},
+    {"tasks", do_tasks},     {"spmd", do_spmd},         {"lstsq, wide", do_lstsq_wide},
+    {"lq", do_lq},           {"qr_solve", do_qr_solve},
 };
 
 static void inputs(void)

@@ -51,6 +51,66 @@ static void check_qr(int kind, da_dtype dtype, int64_t m, int64_t n)
     free(a);
 }
 
+static z *transpose_of(const z *a, int64_t m, int64_t n)
+{
+    z *t = new_values(m * n);
+
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < m; i++)
+            t[j + i * n] = a[i + j * m];
+    return t;
+}
+
+/* A = L Q is A^T = Q^T L^T, with orthonormal columns */
+static void check_lq_factors(const da_array *L, const da_array *Q, const z *a, int64_t m, int64_t n,
+                             int64_t k, const char *what)
+{
+    z *t = transpose_of(a, m, n);
+    DA_AUTO da_array *Qt = NULL, *Lt = NULL;
+
+    ck_ok(da_matrix_transpose(&Qt, Q));
+    ck_ok(da_matrix_transpose(&Lt, L));
+    check_factors(Qt, Lt, t, n, m, k, what);
+    free(t);
+}
+
+static void check_lq(int kind, da_dtype dtype, int64_t m, int64_t n)
+{
+    z *a = random_values(dtype, m, n);
+    DA_AUTO da_array *A = view_of(kind, dtype, m, n, a), *Q = NULL, *L = NULL, *only = NULL;
+
+    ck_ok(da_lq(&L, &Q, A));
+    check_lq_factors(L, Q, a, m, n, lesser(m, n), "lq");
+    ck_ok(da_lq(NULL, &only, A));
+    ck_assert_int_eq(da_array_size(only), da_array_size(Q));
+    free(a);
+}
+
+static void check_complete(int kind, da_dtype dtype, int64_t m, int64_t n)
+{
+    z *a = random_values(dtype, m, n);
+    DA_AUTO da_array *A = view_of(kind, dtype, m, n, a), *Q = NULL, *R = NULL;
+
+    ck_ok(da_qr_complete(&Q, &R, A));
+    check_factors(Q, R, a, m, n, m, "qr_complete");
+    free(a);
+}
+
+/* Factors in the array's own place: whatever view it is, they are those of its values. */
+static void check_in_place(int kind, da_dtype dtype, int64_t m, int64_t n)
+{
+    z *a = random_values(dtype, m, n);
+    DA_AUTO da_array *A = view_of(kind, dtype, m, n, a), *Q = NULL, *R = NULL;
+    DA_AUTO da_qr_factors *f = NULL;
+
+    ck_ok(da_qr_factor_inplace(&f, A));
+    da_array_release(&A);
+    ck_ok(da_qr_q(&Q, f, 0));
+    ck_ok(da_qr_r(&R, f, 0));
+    check_factors(Q, R, a, m, n, lesser(m, n), "in place");
+    free(a);
+}
+
 START_TEST(sizes)
 {
     const da_dtype dtype = float_dtypes[_i / SIZES];
@@ -63,6 +123,10 @@ START_TEST(sizes)
         check_qr(kind, dtype, n, 5);
         check_qr(kind, dtype, 13, n);
         check_qr(kind, dtype, 61, n);
+        check_lq(kind, dtype, n, 13);
+        check_lq(kind, dtype, 5, n);
+        check_complete(kind, dtype, n, 5);
+        check_in_place(kind, dtype, 21, n);
         ck_ok(da_blocks(DA_SHAPE(200, 8))); /* column panels */
         check_qr(kind, dtype, n, n);
         check_qr(kind, dtype, 97, 61);
@@ -72,6 +136,9 @@ START_TEST(sizes)
         check_qr(kind, dtype, 61, 97);
         ck_ok(da_blocks(DA_SCALAR_SHAPE));
         check_qr(kind, dtype, 97, n);
+        check_lq(kind, dtype, n, 97);
+        check_complete(kind, dtype, 13, n);
+        check_in_place(kind, dtype, n, 40);
     }
 }
 END_TEST
@@ -155,11 +222,168 @@ START_TEST(object)
 }
 END_TEST
 
+/* the factor object of A = L Q */
+static void check_lq_object(da_dtype dtype, int64_t m, int64_t n)
+{
+    const double eps = eps_of(dtype);
+    const int64_t k = lesser(m, n), p = 6;
+    z *a = random_values(dtype, m, n), *b = random_values(dtype, n, p), *c = random_values(dtype, p, n), *q;
+    DA_AUTO da_array *A = array_of(dtype, m, n, a), *Q = NULL, *L = NULL, *Qc = NULL, *Lc = NULL;
+    DA_AUTO da_array *B = view_of(VIEW_FLIPPED, dtype, n, p, b), *C = array_of(dtype, p, n, c);
+    DA_AUTO da_qr_factors *f = NULL;
+
+    ck_ok(da_lq_factor(&f, A));
+    ck_ok(da_qr_q(&Q, f, 0));
+    ck_ok(da_lq_l(&L, f, 0));
+    check_lq_factors(L, Q, a, m, n, k, "LQ factors");
+    ck_ok(da_qr_q(&Qc, f, DA_COMPLETE));
+    ck_ok(da_lq_l(&Lc, f, DA_COMPLETE));
+    check_lq_factors(Lc, Qc, a, m, n, n, "LQ complete");
+    q = host_of(Qc);
+    for (int conj_transposed = 0; conj_transposed < 2; conj_transposed++) {
+        const unsigned flags = conj_transposed ? DA_CONJ_TRANSPOSE : 0;
+        z *left = product(n, p, n, q, conj_transposed ? 'C' : 'N', b, 'N');
+        z *right = product(p, n, n, c, 'N', q, conj_transposed ? 'C' : 'N'), *got;
+        DA_AUTO da_array *X = NULL, *Y = NULL, *v = NULL, *w = NULL;
+
+        ck_ok(da_qr_apply(&X, f, B, flags));
+        got = host_of(X);
+        ck_below("LQ: Q B", distance(got, left, n * p) / (norm(b, n * p) * (double)n * eps), 30, "%d x %d",
+                 (int)m, (int)n);
+        free(got);
+        ck_ok(da_qr_apply(&Y, f, C, flags | DA_RIGHT));
+        got = host_of(Y);
+        ck_below("LQ: C Q", distance(got, right, n * p) / (norm(c, n * p) * (double)n * eps), 30, "%d x %d",
+                 (int)m, (int)n);
+        free(got);
+        ck_ok(DA_SLICE(&v, B, DA_WHOLE, DA_AT(2)));
+        ck_ok(da_qr_apply(&w, f, v, flags));
+        ck_assert_int_eq(da_array_ndim(w), 1);
+        got = host_of(w);
+        ck_below("LQ: Q b", distance(got, left + 2 * n, n) / (norm(b, n * p) * (double)n * eps), 30,
+                 "%d x %d", (int)m, (int)n);
+        free(got);
+        free(left);
+        free(right);
+    }
+    free(a);
+    free(b);
+    free(c);
+    free(q);
+}
+
+START_TEST(lq_object)
+{
+    const da_dtype dtype = float_dtypes[_i];
+
+    seed_values(11);
+    ck_ok(da_blocks(DA_SHAPE(8, 8)));
+    check_lq_object(dtype, 37, 21);
+    check_lq_object(dtype, 21, 37);
+    check_lq_object(dtype, 1, 9);
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    check_lq_object(dtype, 53, 40);
+    check_lq_object(dtype, 40, 53);
+}
+END_TEST
+
+/* in place of a block of a larger array, in tiles that are not the algorithm's; what is around it stays */
+START_TEST(in_place)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t m = 41, n = 29;
+    z *a, *part, *left;
+    DA_AUTO da_array *A = NULL, *V = NULL, *Q = NULL, *R = NULL, *after = NULL;
+    DA_AUTO da_qr_factors *f = NULL;
+
+    seed_values(17);
+    a = random_values(dtype, m, n);
+    part = new_values(30 * 20);
+    for (int64_t j = 0; j < 20; j++)
+        for (int64_t i = 0; i < 30; i++)
+            part[i + j * 30] = a[i + 7 + (j + 3) * m];
+    ck_ok(da_blocks(DA_SHAPE(9, 11)));
+    A = array_of(dtype, m, n, a);
+    ck_ok(da_blocks(DA_SHAPE(16, 4)));
+    ck_ok(DA_SLICE(&V, A, DA_RANGE(7, 37), DA_RANGE(3, 23)));
+    ck_ok(da_qr_factor_inplace(&f, V));
+    ck_ok(da_qr_q(&Q, f, 0));
+    ck_ok(da_qr_r(&R, f, 0));
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    check_factors(Q, R, part, 30, 20, 20, "part in place");
+    left = host_of(A);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < m; i++)
+            if (i < 7 || i >= 37 || j < 3 || j >= 23)
+                ck_assert(left[i + j * m] == a[i + j * m] || is_complex(dtype) || eps_of(dtype) > 1e-10);
+            else if (i - 7 < j - 3)
+                part[(i - 7) + (j - 3) * 30] = left[i + j * m];
+    free(left);
+    left = host_of(R);
+    for (int64_t j = 1; j < 20; j++) /* R is where A was, but for the blocks on the diagonal */
+        ck_assert(part[0 + j * 30] == left[0 + j * 20] || j < 4);
+    free(left);
+    free(part);
+    free(a);
+}
+END_TEST
+
+/* solving again and again with the same factors */
+START_TEST(solve_with_factors)
+{
+    const da_dtype dtype = float_dtypes[_i % FLOAT_DTYPES];
+    const int64_t m = _i < FLOAT_DTYPES ? 37 : 21, n = _i < FLOAT_DTYPES ? 21 : 37, p = 5;
+    const bool wide = m < n;
+    z *a, *b;
+    DA_AUTO da_array *A = NULL, *X = NULL, *v = NULL, *w = NULL, *x0 = NULL;
+    DA_AUTO da_qr_factors *f = NULL, *other = NULL;
+    da_array *out = NULL;
+
+    seed_values(18);
+    ck_ok(da_blocks(DA_SHAPE(8, 8)));
+    a = random_values(dtype, m, n);
+    A = array_of(dtype, m, n, a);
+    ck_ok(wide ? da_lq_factor(&f, A) : da_qr_factor(&f, A));
+    ck_ok(wide ? da_qr_factor(&other, A) : da_lq_factor(&other, A));
+    for (int again = 0; again < 2; again++) {
+        DA_AUTO da_array *B = NULL, *Y = NULL;
+        z *x, *y;
+
+        b = random_values(dtype, m, p);
+        B = view_of(VIEW_STEPS, dtype, m, p, b);
+        da_array_release(&X);
+        ck_ok(da_qr_solve(&X, f, B));
+        ck_ok(da_lstsq(&Y, A, B));
+        x = host_of(X);
+        y = host_of(Y);
+        ck_assert_int_eq(da_array_size(X), n * p);
+        ck_below("qr_solve", distance(x, y, n * p) / (norm(y, n * p) * (double)n * eps_of(dtype)), 30, "%d",
+                 (int)m);
+        free(x);
+        free(y);
+        free(b);
+        if (again == 0) {
+            ck_ok(DA_SLICE(&v, B, DA_WHOLE, DA_AT(1)));
+            ck_ok(da_qr_solve(&w, f, v));
+            ck_assert_int_eq(da_array_ndim(w), 1);
+            ck_ok(da_wait(w));
+        }
+        ck_fails(da_qr_solve(&out, other, B), DA_ERROR_SHAPE, wide ? "da_lq_factor" : "da_qr_factor");
+    }
+    ck_fails(da_qr_solve(&out, f, X), DA_ERROR_SHAPE, "b has shape");
+    ck_fails(wide ? da_qr_r(&out, f, 0) : da_lq_l(&out, f, 0), DA_ERROR_ARGUMENT,
+             wide ? "da_lq_l" : "da_qr_r");
+    ck_assert_ptr_null(out);
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    free(a);
+}
+END_TEST
+
 START_TEST(batches)
 {
     const int64_t m = 9, n = 5, count = 6;
     double *data = calloc((size_t)(count * m * n), sizeof *data);
-    DA_AUTO da_array *A = NULL, *Q = NULL, *R = NULL;
+    DA_AUTO da_array *A = NULL, *Q = NULL, *R = NULL, *L = NULL, *LQ = NULL;
 
     seed_values(12);
     for (int64_t i = 0; i < count * m * n; i++)
@@ -168,8 +392,9 @@ START_TEST(batches)
         ck_ok(da_blocks(DA_SHAPE(4, 4)));
     ck_ok(da_from_host(&A, DA_F64, DA_SHAPE(2, 3, m, n), data, DA_ROW_MAJOR));
     ck_ok(da_qr(&Q, &R, A));
+    ck_ok(da_lq(&L, &LQ, A));
     for (int64_t b = 0; b < count; b++) {
-        DA_AUTO da_array *q = NULL, *r = NULL;
+        DA_AUTO da_array *q = NULL, *r = NULL, *l = NULL, *lq = NULL;
         z *a = new_values(m * n);
 
         for (int64_t i = 0; i < m; i++)
@@ -178,6 +403,9 @@ START_TEST(batches)
         ck_ok(DA_SLICE(&q, Q, DA_AT(b / 3), DA_AT(b % 3)));
         ck_ok(DA_SLICE(&r, R, DA_AT(b / 3), DA_AT(b % 3)));
         check_factors(q, r, a, m, n, n, "batch");
+        ck_ok(DA_SLICE(&l, L, DA_AT(b / 3), DA_AT(b % 3)));
+        ck_ok(DA_SLICE(&lq, LQ, DA_AT(b / 3), DA_AT(b % 3)));
+        check_lq_factors(l, lq, a, m, n, n, "batch, lq");
         free(a);
     }
     ck_ok(da_blocks(DA_SCALAR_SHAPE));
@@ -203,7 +431,8 @@ END_TEST
 
 START_TEST(bad_arguments)
 {
-    DA_AUTO da_array *A = NULL, *V = NULL, *J = NULL, *B = NULL, *S = NULL, *Z = NULL, *huge = NULL;
+    DA_AUTO da_array *A = NULL, *V = NULL, *J = NULL, *B = NULL, *S = NULL, *Z = NULL, *huge = NULL,
+                     *wide = NULL;
     DA_AUTO da_qr_factors *f = NULL, *g = NULL;
     da_qr_factors *stale = NULL, *alias;
     da_array *out = NULL;
@@ -213,10 +442,18 @@ START_TEST(bad_arguments)
     ck_ok(da_zeros(&V, DA_F64, DA_SHAPE(3)));
     ck_fails(da_qr(&out, NULL, V), DA_ERROR_SHAPE, "(3,)");
     ck_fails(da_qr(&out, &out, A), DA_ERROR_ARGUMENT, "q and r are the same pointer");
+    ck_fails(da_lq(&out, &out, A), DA_ERROR_ARGUMENT, "q and l are the same pointer");
+    ck_fails(da_lq(NULL, NULL, A), DA_ERROR_ARGUMENT, "neither q nor l");
+    ck_fails(da_qr_complete(NULL, NULL, A), DA_ERROR_ARGUMENT, "da_qr_complete");
+    ck_fails(da_lq(&out, NULL, V), DA_ERROR_SHAPE, "(3,)");
     ck_ok(da_zeros(&J, DA_I64, DA_SHAPE(3, 3)));
     ck_fails(da_qr(&out, NULL, J), DA_ERROR_DTYPE, "int64");
     ck_ok(da_zeros(&B, DA_F64, DA_SHAPE(2, 3, 3)));
     ck_fails(da_qr_factor(&f, B), DA_ERROR_SHAPE, "(2, 3, 3)");
+    ck_fails(da_lq_factor(&f, B), DA_ERROR_SHAPE, "(2, 3, 3)");
+    ck_fails(da_qr_factor_inplace(&f, B), DA_ERROR_SHAPE, "(2, 3, 3)");
+    ck_ok(da_broadcast_to(&wide, V, DA_SHAPE(4, 3)));
+    ck_fails(da_qr_factor_inplace(&f, wide), DA_ERROR_ARGUMENT, "broadcast");
     ck_ok(da_broadcast_to(&huge, V, DA_SHAPE(3000000000, 3)));
     ck_fails(da_qr(&out, NULL, huge), DA_ERROR_OVERFLOW, "3000000000");
     ck_ok(da_ones(&A, DA_F64, DA_SHAPE(4, 3)));
@@ -241,5 +478,7 @@ START_TEST(bad_arguments)
 END_TEST
 
 DA_TEST_MAIN("qr", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
-             DA_CASE_LOOP("object", FLOAT_DTYPES, object), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE_LOOP("object", FLOAT_DTYPES, object), DA_CASE_LOOP("lq object", FLOAT_DTYPES, lq_object),
+             DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
+             DA_CASE_LOOP("solve", 2 * FLOAT_DTYPES, solve_with_factors), DA_CASE_LOOP("batches", 2, batches),
              DA_CASE("faults", inherited_faults), DA_CASE("arguments", bad_arguments))

@@ -190,6 +190,63 @@ static void check_least_squares(int kind, da_dtype dtype, int64_t m, int64_t n, 
     free(s);
 }
 
+/* fewer equations than unknowns: they hold, and x is as short as LAPACK's */
+static void check_shortest(int kind, da_dtype dtype, int64_t m, int64_t n, int64_t p)
+{
+    const double eps = eps_of(dtype);
+    z *a = random_values(dtype, m, n), *b = random_values(dtype, m, p), *x, *r, *copy, *best;
+    DA_AUTO da_array *A = view_of(kind, dtype, m, n, a), *B = view_of((kind + 1) % VIEWS, dtype, m, p, b),
+                     *X = NULL;
+
+    ck_ok(da_lstsq(&X, A, B));
+    ck_assert_int_eq(da_array_size(X), n * p);
+    x = host_of(X);
+    r = product(m, p, n, a, 'N', x, 'N');
+    if (m > 0 && p > 0)
+        ck_below("shortest, residual",
+                 distance(r, b, m * p) /
+                     ((norm(a, m * n) * norm(x, n * p) + norm(b, m * p)) * (double)n * eps),
+                 30, "%d x %d %s", (int)m, (int)n, da_dtype_name(dtype));
+    copy = new_values(m * n);
+    memcpy(copy, a, (size_t)(m * n) * sizeof *a);
+    best = new_values(n * p);
+    for (int64_t j = 0; j < p; j++)
+        memcpy(best + j * n, b + j * m, (size_t)m * sizeof *b);
+    if (m > 0) {
+        ck_assert_int_eq(
+            LAPACKE_zgels(LAPACK_COL_MAJOR, 'N', (int)m, (int)n, (int)p, copy, (int)m, best, (int)n), 0);
+        /* random matrices with twice as many columns as rows are well-conditioned */
+        ck_below("shortest", distance(x, best, n * p) / (norm(best, n * p) * (double)n * eps), 1000,
+                 "%d x %d %s", (int)m, (int)n, da_dtype_name(dtype));
+    } else {
+        ck_assert(norm(x, n * p) == 0);
+    }
+    free(a);
+    free(b);
+    free(x);
+    free(r);
+    free(copy);
+    free(best);
+}
+
+START_TEST(underdetermined)
+{
+    const da_dtype dtype = float_dtypes[_i];
+
+    seed_values(19);
+    for (int kind = 0; kind < VIEWS; kind++) {
+        ck_ok(da_blocks(DA_SHAPE(8, 8)));
+        check_shortest(kind, dtype, 17, 61, 3);
+        check_shortest(kind, dtype, 1, 9, 2);
+        check_shortest(kind, dtype, 0, 3, 2);
+        ck_ok(da_blocks(DA_SHAPE(200, 8)));
+        check_shortest(kind, dtype, 31, 97, 1);
+        ck_ok(da_blocks(DA_SCALAR_SHAPE));
+        check_shortest(kind, dtype, 31, 97, 5);
+    }
+}
+END_TEST
+
 START_TEST(least_squares)
 {
     const da_dtype dtype = float_dtypes[_i];
@@ -263,7 +320,9 @@ START_TEST(singular)
     const int64_t n = 20, bads[] = {0, 9, 19}, bad = bads[_i % 3];
     char triangular_text[80], solve_text[80];
     z *t, *a, *b;
-    DA_AUTO da_array *T = NULL, *A = NULL, *B = NULL, *X = NULL, *Y = NULL, *Z = NULL, *W = NULL, *L = NULL;
+    DA_AUTO da_array *T = NULL, *A = NULL, *B = NULL, *X = NULL, *Y = NULL, *Z = NULL, *W = NULL, *L = NULL,
+                     *At = NULL, *top = NULL, *S = NULL, *Sf = NULL;
+    DA_AUTO da_qr_factors *f = NULL;
 
     snprintf(triangular_text, sizeof triangular_text, "solve_triangular: diagonal element %d of 20 is zero",
              (int)bad + 1);
@@ -296,6 +355,13 @@ START_TEST(singular)
     B = array_of(DA_F64, n, 2, b);
     ck_ok(da_lstsq(&L, A, B));
     ck_fails(da_wait(L), DA_ERROR_NUMERICAL, "lstsq: column 3 of 4");
+    ck_ok(da_matrix_transpose(&At, A));
+    ck_ok(DA_SLICE(&top, B, DA_UNTIL(4)));
+    ck_ok(da_lstsq(&S, At, top));
+    ck_fails(da_wait(S), DA_ERROR_NUMERICAL, "lstsq: row 3 of 4");
+    ck_ok(da_lq_factor(&f, At));
+    ck_ok(da_qr_solve(&Sf, f, top));
+    ck_fails(da_wait(Sf), DA_ERROR_NUMERICAL, "qr_solve: row 3 of 4");
     ck_ok(da_blocks(DA_SCALAR_SHAPE));
     free(t);
     free(a);
@@ -387,7 +453,7 @@ START_TEST(bad_arguments)
     ck_fails(da_solve_triangular_inplace(A, B, DA_UPPER), DA_ERROR_SHAPE, "(4, 2)");
     ck_fails(da_solve(&out, R, B), DA_ERROR_SHAPE, "(3, 4)");
     ck_fails(da_solve(&out, A, B), DA_ERROR_SHAPE, "(4, 2)");
-    ck_fails(da_lstsq(&out, R, A), DA_ERROR_SHAPE, "fewer rows");
+    ck_fails(da_lstsq(&out, R, B), DA_ERROR_SHAPE, "(3, 4)");
     ck_fails(da_lstsq(&out, A, B), DA_ERROR_SHAPE, "(4, 2)");
     ck_ok(da_zeros(&P, DA_I32, DA_SHAPE(3)));
     ck_fails(da_lu_solve(&out, A, P, A), DA_ERROR_DTYPE, "int32");
@@ -408,7 +474,8 @@ END_TEST
 DA_TEST_MAIN("solve", DA_CASE_LOOP("triangular", 24 * FLOAT_DTYPES, triangular),
              DA_CASE("large", large_triangular), DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors),
              DA_CASE_LOOP("general", SIZES *FLOAT_DTYPES, general),
-             DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE_LOOP("singular", 6, singular),
+             DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares),
+             DA_CASE_LOOP("underdetermined", FLOAT_DTYPES, underdetermined),
+             DA_CASE_LOOP("batches", 2, batches), DA_CASE_LOOP("singular", 6, singular),
              DA_CASE_LOOP("not numbers", 4 * FLOAT_DTYPES, not_numbers), DA_CASE("overlaps", overlaps),
              DA_CASE("arguments", bad_arguments))

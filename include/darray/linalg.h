@@ -71,25 +71,56 @@ DA_NODISCARD da_status da_cholesky_inplace(da_array *a, unsigned flags);
  */
 DA_NODISCARD da_status da_qr(da_array **q, da_array **r, const da_array *a);
 
-/** A QR factorisation of one matrix, with Q kept as Householder reflectors. Owned through da_qr_factors_release() or DA_AUTO. */
+/** The same with all columns of Q (NumPy's mode "complete"): q of (..., m, m), r of (..., m, n). */
+DA_NODISCARD da_status da_qr_complete(da_array **q, da_array **r, const da_array *a);
+
+/**
+ * a = l q for matrices of (..., m, n); k = min(m, n).
+ * @param l (..., m, k) lower triangular, or null if not wanted.
+ * @param q (..., k, n) with orthonormal rows, or null if not wanted.
+ */
+DA_NODISCARD da_status da_lq(da_array **l, da_array **q, const da_array *a);
+
+/** A QR or LQ factorisation of one matrix, with Q kept as Householder reflectors. Owned through da_qr_factors_release() or
+ *  DA_AUTO. */
 typedef struct da_qr_factors da_qr_factors;
 
 /** Factor one matrix of (m, n) (DA_ERROR_SHAPE for a batch: da_qr() takes them). It keeps nothing of `a`. */
 DA_NODISCARD da_status da_qr_factor(da_qr_factors **out, const da_array *a);
 
-/** R: (k, n), or with DA_COMPLETE (m, n), upper triangular. */
+/**
+ * The same in the place of `a`: a column-major `a` is not copied, and holds R and reflectors afterwards. f is valid as long as nobody
+ * writes to it; `a` may be released. Of other views (transposed, with steps along columns) a copy is factored. Either way count
+ * on no values in `a`. Wants tiles of about 128 columns: in wider ones a panel and the update of its neighbours take turns.
+ */
+DA_NODISCARD da_status da_qr_factor_inplace(da_qr_factors **out, da_array *a);
+
+/** Factor one matrix of (m, n) as l q. da_qr_q() and da_qr_apply() take the result; its Q is n x n. */
+DA_NODISCARD da_status da_lq_factor(da_qr_factors **out, const da_array *a);
+
+/** R: (k, n), or with DA_COMPLETE (m, n), upper triangular. DA_ERROR_ARGUMENT for factors of da_lq_factor(). */
 DA_NODISCARD da_status da_qr_r(da_array **r, const da_qr_factors *f, unsigned flags);
 
-/** Q formed: (m, k), or with DA_COMPLETE (m, m). */
+/** L of da_lq_factor(): (m, k), or with DA_COMPLETE (m, n), lower triangular. DA_ERROR_ARGUMENT for other factors. */
+DA_NODISCARD da_status da_lq_l(da_array **l, const da_qr_factors *f, unsigned flags);
+
+/** Q formed: (m, k), or with DA_COMPLETE (m, m); of an LQ factorisation (k, n) or (n, n). */
 DA_NODISCARD da_status da_qr_q(da_array **q, const da_qr_factors *f, unsigned flags);
 
 /**
- * op(Q) b, or with DA_RIGHT b op(Q), for the m x m matrix Q, without forming it.
+ * op(Q) b, or with DA_RIGHT b op(Q), for the whole square Q (m x m; n x n of an LQ factorisation), without forming it.
  * @param b     (..., m, p), with DA_RIGHT (..., p, m), or a vector of m elements.
  * @param flags DA_RIGHT; DA_CONJ_TRANSPOSE for op(Q) = Q^H; DA_TRANSPOSE means the same for real Q and is
  *              DA_ERROR_ARGUMENT for complex Q.
  */
 DA_NODISCARD da_status da_qr_apply(da_array **out, const da_qr_factors *f, const da_array *b, unsigned flags);
+
+/**
+ * x with a x = b from a's factors, as da_lstsq(): of da_qr_factor() if m >= n, of da_lq_factor() if m <= n (DA_ERROR_SHAPE otherwise).
+ * @param b (..., m, p), or a vector of m elements.
+ * Fault: as da_lstsq()'s, beginning "qr_solve:".
+ */
+DA_NODISCARD da_status da_qr_solve(da_array **x, const da_qr_factors *f, const da_array *b);
 
 /** Release a factorisation and set it to null; null and pointers to null are fine. Never waits. */
 DA_API void da_qr_factors_release(da_qr_factors **f);
@@ -131,9 +162,11 @@ DA_NODISCARD da_status da_lu_solve(da_array **x, const da_array *lu, const da_ar
 DA_NODISCARD da_status da_solve(da_array **x, const da_array *a, const da_array *b);
 
 /**
- * x that minimises |a x - b| for matrices a of (..., m, n) with m >= n and independent columns, by QR.
+ * x with a x = b for matrices a of (..., m, n) of full rank: for m >= n the x that minimises |a x - b|, by QR; for m < n the shortest
+ * of all solutions, by LQ.
  * @param x (..., n, p) for b of (..., m, p), or n elements for a vector of m.
- * Fault: "lstsq: column i of n depends on those before it", where R has an exact zero on its diagonal.
+ * Fault: "lstsq: column i of n depends on those before it", where R has an exact zero on its diagonal; for m < n
+ * "lstsq: row i of m ...".
  */
 DA_NODISCARD da_status da_lstsq(da_array **x, const da_array *a, const da_array *b);
 

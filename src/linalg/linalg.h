@@ -20,7 +20,7 @@
 
 /* ---- operations ---- */
 
-enum { MAX_ARRAYS = 24, MAX_RESULTS = 2 };
+enum { MAX_ARRAYS = 64, MAX_RESULTS = 3 };
 
 typedef struct operation {
     rt_batch batch;

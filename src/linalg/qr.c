@@ -57,23 +57,33 @@ static span triangle_rows(const qr *f, int64_t block, int64_t used)
     return (span){block * f->nb, used};
 }
 
-static da_status new_arrays(operation *op, qr *f, const da_array *a)
+/* v, to be a copy of a. */
+static da_status new_copy(operation *op, qr *f, const da_array *a)
 {
     const da_shape shape = array_shape_of(a);
-    const da_shape t_shape = shape_with(a, blocks_of(f) * f->ib, f->rank);
-    const da_shape triangles_shape = shape_with(a, blocks_of(f) * f->nb, f->rank);
+    int64_t tile[DA_MAX_NDIM];
+
+    tile_with(tile, &shape, f->mb, f->nb);
+    DA_TRY(operation_array(op, &f->v, a->s->dtype, &shape, tile));
+    return copy_triangle(op, f->v, a, 0, false, f->mb, f->nb);
+}
+
+/* What v has beside it. */
+static da_status new_arrays(operation *op, qr *f)
+{
+    const da_dtype dtype = f->v->s->dtype;
+    const da_shape t_shape = shape_with(f->v, blocks_of(f) * f->ib, f->rank);
+    const da_shape triangles_shape = shape_with(f->v, blocks_of(f) * f->nb, f->rank);
     int64_t tile[DA_MAX_NDIM];
 
     f->triangles = f->tree_t = NULL;
-    tile_with(tile, &shape, f->mb, f->nb);
-    DA_TRY(operation_array(op, &f->v, a->s->dtype, &shape, tile));
     tile_with(tile, &t_shape, f->ib, f->nb);
-    DA_TRY(operation_array(op, &f->t, a->s->dtype, &t_shape, tile));
+    DA_TRY(operation_array(op, &f->t, dtype, &t_shape, tile));
     if (blocks_of(f) == 1)
         return DA_OK;
-    DA_TRY(operation_array(op, &f->tree_t, a->s->dtype, &t_shape, tile));
+    DA_TRY(operation_array(op, &f->tree_t, dtype, &t_shape, tile));
     tile_with(tile, &triangles_shape, f->nb, f->nb);
-    return operation_array(op, &f->triangles, a->s->dtype, &triangles_shape, tile);
+    return operation_array(op, &f->triangles, dtype, &triangles_shape, tile);
 }
 
 /* ---- the factorisation ---- */
@@ -153,13 +163,10 @@ static da_status merge_blocks(operation *op, const qr *f, const lead *at, span k
     return DA_OK;
 }
 
-da_status qr_factor(operation *op, qr *f, const da_array *a)
+/* v holds the matrix and becomes its factors. */
+static da_status factor_v(operation *op, qr *f)
 {
-    const da_shape shape = array_shape_of(a);
-
-    choose_tile(f, &shape);
-    DA_TRY(new_arrays(op, f, a));
-    DA_TRY(copy_triangle(op, f->v, a, 0, false, f->mb, f->nb));
+    DA_TRY(new_arrays(op, f));
     EACH_LEAD (at, f->v) {
         EACH_SPAN (k, 0, f->rank, f->nb) {
             const int64_t first = k.at / f->mb, last = blocks_of(f) - 1;
@@ -171,6 +178,26 @@ da_status qr_factor(operation *op, qr *f, const da_array *a)
         }
     }
     return DA_OK;
+}
+
+da_status qr_factor(operation *op, qr *f, const da_array *a)
+{
+    const da_shape shape = array_shape_of(a);
+
+    choose_tile(f, &shape);
+    DA_TRY(new_copy(op, f, a));
+    return factor_v(op, f);
+}
+
+da_status qr_factor_in_place(operation *op, qr *f, da_array *a)
+{
+    const da_shape shape = array_shape_of(a);
+
+    if (!is_column_major(a))
+        return qr_factor(op, f, a);
+    choose_tile(f, &shape);
+    DA_TRY(operation_own(op, array_view(&f->v, a), &f->v));
+    return factor_v(op, f);
 }
 
 da_status qr_broadcast(operation *op, qr *out, const qr *f, const da_shape *shape)
@@ -344,34 +371,62 @@ da_status qr_form_q(operation *op, da_array **out, const qr *f, int64_t cols)
     return apply(op, f, *out, 0, true);
 }
 
-/* ---- da_qr ---- */
+/* ---- da_qr, da_lq ---- */
 
-static da_status build(operation *op, da_array **q, da_array **r, const da_array *a)
+da_status qr_oriented(operation *op, da_array **out, const da_array *a, bool transposed)
 {
-    da_array *formed_q = NULL, *formed_r = NULL;
+    return operation_own(op, transposed ? da_matrix_transpose(out, a) : array_view(out, a), out);
+}
+
+/* Q and R of a, or with DA_TRANSPOSE of its transpose, both transposed: a = L Q for L = R^T. That Q's rows are orthonormal as
+ * Q's columns were, so complex matrices need no conjugates. */
+static da_status build(operation *op, da_array **q, da_array **r, const da_array *a, unsigned flags)
+{
+    const bool transposed = (flags & DA_TRANSPOSE) != 0;
+    da_array *matrix = NULL, *formed = NULL, *result = NULL;
     qr f;
 
-    DA_TRY(qr_factor(op, &f, a));
+    DA_TRY(qr_oriented(op, &matrix, a, transposed));
+    DA_TRY(qr_factor(op, &f, matrix));
     if (r) {
-        DA_TRY(qr_form_r(op, &formed_r, &f, f.rank));
-        DA_TRY(operation_result(op, r, formed_r, 1, &a));
+        DA_TRY(qr_form_r(op, &formed, &f, flags & DA_COMPLETE ? f.m : f.rank));
+        DA_TRY(qr_oriented(op, &result, formed, transposed));
+        DA_TRY(operation_result(op, r, result, 1, &a));
     }
     if (q) {
-        DA_TRY(qr_form_q(op, &formed_q, &f, f.rank));
-        DA_TRY(operation_result(op, q, formed_q, 1, &a));
+        DA_TRY(qr_form_q(op, &formed, &f, flags & DA_COMPLETE ? f.m : f.rank));
+        DA_TRY(qr_oriented(op, &result, formed, transposed));
+        DA_TRY(operation_result(op, q, result, 1, &a));
     }
     return DA_OK;
 }
 
-da_status da_qr(da_array **q, da_array **r, const da_array *a)
+static da_status factors_of(da_array **q, da_array **r, const da_array *a, unsigned flags,
+                            const char *function)
 {
+    const char *const triangle = flags & DA_TRANSPOSE ? "l" : "r";
     operation op;
 
     if (!q && !r)
-        return err_set(DA_ERROR_ARGUMENT, "da_qr: neither q nor r is wanted");
+        return err_set(DA_ERROR_ARGUMENT, "%s: neither q nor %s is wanted", function, triangle);
     if (q == r)
-        return err_set(DA_ERROR_ARGUMENT, "da_qr: q and r are the same pointer");
-    DA_TRY(check_matrix(a, false, "da_qr", "a"));
+        return err_set(DA_ERROR_ARGUMENT, "%s: q and %s are the same pointer", function, triangle);
+    DA_TRY(check_matrix(a, false, function, "a"));
     operation_begin(&op);
-    return operation_finish(&op, build(&op, q, r, a));
+    return operation_finish(&op, build(&op, q, r, a, flags));
+}
+
+da_status da_qr(da_array **q, da_array **r, const da_array *a)
+{
+    return factors_of(q, r, a, 0, "da_qr");
+}
+
+da_status da_qr_complete(da_array **q, da_array **r, const da_array *a)
+{
+    return factors_of(q, r, a, DA_COMPLETE, "da_qr_complete");
+}
+
+da_status da_lq(da_array **l, da_array **q, const da_array *a)
+{
+    return factors_of(q, l, a, DA_TRANSPOSE, "da_lq");
 }

@@ -24,6 +24,9 @@ typedef struct qr {
 /* Factors a into arrays of the operation's. */
 da_status qr_factor(operation *op, qr *f, const da_array *a);
 
+/* The same, with v in a's place if `a` is column-major. */
+da_status qr_factor_in_place(operation *op, qr *f, da_array *a);
+
 /* The same factors for arrays with the leading axes `shape` has. */
 da_status qr_broadcast(operation *op, qr *out, const qr *f, const da_shape *shape);
 
@@ -31,8 +34,29 @@ da_status qr_broadcast(operation *op, qr *out, const qr *f, const da_shape *shap
 da_status qr_apply_tasks(operation *op, const qr *f, da_array *c, unsigned flags);
 void qr_tile(int64_t *tile, const qr *f, const da_shape *c, bool right);
 
+/* A view of `a`, or of its transpose: an LQ factorisation is the QR of the transpose. */
+da_status qr_oriented(operation *op, da_array **out, const da_array *a, bool transposed);
+
 /* R with `rows` rows (rank, or m with zeros below), and the first `cols` columns of Q (rank or m), as arrays of the operation's. */
 da_status qr_form_r(operation *op, da_array **out, const qr *f, int64_t rows);
 da_status qr_form_q(operation *op, da_array **out, const qr *f, int64_t cols);
+
+/*
+ * *out = x with a x = b, as a view of a new array, from f: if not `wide` the factors of a (m >= n), x minimising |a x - b|; if
+ * `wide` those of its transpose (m <= n), x the shortest of all solutions. A zero on the triangle's diagonal goes to the operation's fault.
+ */
+da_status qr_solve(operation *op, da_array **out, const qr *f, bool wide, const da_array *b,
+                   const char *function);
+
+/* Its wide case: *x = (Q^H L^-1 b)^T of all leading axes, with L^T the triangle. */
+da_status qr_from_row_space(operation *op, da_array **x, const qr *f, const da_array *triangle,
+                            const da_array *b);
+
+/* The operands of a least-squares problem. */
+da_status lstsq_check(const da_array *a, const da_array *b, const char *function);
+
+/* The texts of such faults. */
+#define DEPENDENT_COLUMNS ": column %" PRId64 " of %" PRId64 " depends on those before it"
+#define DEPENDENT_ROWS ": row %" PRId64 " of %" PRId64 " depends on those before it"
 
 #endif
