@@ -50,7 +50,16 @@
     X(tpmqrt, "tpmqrt", "tpmqrt",                                                                            \
       (const char *side, const char *trans, const int *m, const int *n, const int *k, const int *l,          \
        const int *ib, const void *v, const int *ldv, const void *t, const int *ldt, void *a, const int *lda, \
-       void *b, const int *ldb, void *work, int *info, size_t, size_t))
+       void *b, const int *ldb, void *work, int *info, size_t, size_t))                                      \
+    X(geqp3, "geqp3", "geqp3", /* real ones have no rwork: see cpu/qr_pivoted.inc */                         \
+      (const int *m, const int *n, void *a, const int *lda, int *pivots, void *tau, void *work,              \
+       const int *length, void *rwork, int *info))                                                           \
+    X(larft, "larft", "larft",                                                                               \
+      (const char *direct, const char *storev, const int *n, const int *k, const void *v, const int *ldv,    \
+       const void *tau, void *t, const int *ldt, size_t, size_t))                                            \
+    X(laic1, "laic1", "laic1",                                                                               \
+      (const int *job, const int *j, const void *x, const void *estimate, const void *w, const void *gamma,  \
+       void *next, void *s, void *c))
 
 /* One dtype's routines. */
 typedef struct da_blas {

@@ -9,6 +9,7 @@
 #include "kernel_support.h"
 #include "kernels.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

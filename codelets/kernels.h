@@ -44,6 +44,17 @@ typedef struct da_unmqr_args {
     unsigned pad;
 } da_unmqr_args;
 
+/* Of a triangle from QR with column exchanges. */
+typedef struct da_rank_args {
+    double rcond; /* 1 / rcond: the largest condition taken for full rank; negative: in units of -eps */
+} da_rank_args;
+
+/* Rows from the rank on become zero, or those of the identity. */
+typedef struct da_truncate_args {
+    unsigned unit, pad;
+    int64_t offset; /* the row that the block begins with */
+} da_truncate_args;
+
 /* Row exchanges. */
 typedef struct da_pivot_args {
     int64_t

@@ -183,6 +183,30 @@ static da_status do_qr_solve(da_array **out)
     return da_qr_solve(out, f, b);
 }
 
+static da_status do_qr_pivoted(da_array **out)
+{
+    DA_AUTO da_array *r = NULL, *pivots = NULL, *tall = NULL;
+    da_array *q = NULL;
+    da_status status;
+
+    DA_TRY(DA_SLICE(&tall, a, DA_WHOLE, DA_UNTIL(5)));
+    status = da_qr_pivoted(&q, &r, &pivots, tall);
+    if (status == DA_OK)
+        *out = q;
+    return status;
+}
+
+static da_status do_lstsq_rank(da_array **out)
+{
+    DA_AUTO da_array *rank = NULL;
+    da_array *x = NULL;
+    const da_status status = da_lstsq_rank(&x, &rank, a, b, -1);
+
+    if (status == DA_OK)
+        *out = x;
+    return status;
+}
+
 static da_status do_npy(da_array **out)
 {
     static char path[64];
@@ -270,16 +294,37 @@ static const struct {
     const char *name;
     da_status (*run)(da_array **out);
 } operations[] = {
-    {"zeros", do_zeros},     {"arange", do_arange},     {"random_normal", do_random},
-    {"slice", do_slice},     {"copy", do_copy},         {"astype", do_astype},
-    {"reshape", do_reshape}, {"concat", do_concat},     {"eval", do_eval},
-    {"eval_text", do_text},  {"sum", do_sum},           {"std", do_std},
-    {"argmax", do_argmax},   {"matmul", do_matmul},     {"cholesky", do_cholesky},
-    {"qr", do_qr},           {"solve", do_solve},       {"solve_triangular", do_solve_triangular},
-    {"lu", do_lu},           {"lstsq", do_lstsq},       {"npy", do_npy},
-    {"csv", do_csv},         {"to_string", do_string},  {"wrap", do_wrap},
-    {"tasks", do_tasks},     {"spmd", do_spmd},         {"lstsq, wide", do_lstsq_wide},
-    {"lq", do_lq},           {"qr_solve", do_qr_solve},
+    {"zeros", do_zeros},
+    {"arange", do_arange},
+    {"random_normal", do_random},
+    {"slice", do_slice},
+    {"copy", do_copy},
+    {"astype", do_astype},
+    {"reshape", do_reshape},
+    {"concat", do_concat},
+    {"eval", do_eval},
+    {"eval_text", do_text},
+    {"sum", do_sum},
+    {"std", do_std},
+    {"argmax", do_argmax},
+    {"matmul", do_matmul},
+    {"cholesky", do_cholesky},
+    {"qr", do_qr},
+    {"solve", do_solve},
+    {"solve_triangular", do_solve_triangular},
+    {"lu", do_lu},
+    {"lstsq", do_lstsq},
+    {"npy", do_npy},
+    {"csv", do_csv},
+    {"to_string", do_string},
+    {"wrap", do_wrap},
+    {"tasks", do_tasks},
+    {"spmd", do_spmd},
+    {"lstsq, wide", do_lstsq_wide},
+    {"lq", do_lq},
+    {"qr_solve", do_qr_solve},
+    {"qr_pivoted", do_qr_pivoted},
+    {"lstsq_rank", do_lstsq_rank},
 };
 
 static void inputs(void)

@@ -107,6 +107,29 @@ static void setup_tpqrt(work *w)
 
 #define setup_tpmqrt setup_gemqrt
 
+static void setup_geqp3(work *w)
+{
+    set_shape(w, 1, reflectors(w), w->n);
+}
+
+static void setup_numerical_rank(work *w)
+{
+    w->value.rank = (da_rank_args){.rcond = 1e-16};
+    set_shape(w, 1, 1, 0);
+    w->content[0] = IDENTITY;
+}
+
+static void setup_truncate(work *w)
+{
+    w->value.truncate = (da_truncate_args){0};
+    set_shape(w, 0, 1, 0);
+}
+
+static void setup_place_columns(work *w)
+{
+    w->value_size = 0;
+}
+
 static void setup_getrf(work *w)
 {
     w->value.pivot = (da_pivot_args){0};
@@ -334,7 +357,8 @@ static da_status make(da_array **out, const work *w, int buffer)
 static bool is_spoilt(const work *w, int buffer)
 {
     return w->kind->buffers[buffer] == RW &&
-           (w->content[buffer] == DOMINANT || w->kind->setup == setup_geqrt || w->kind->setup == setup_tpqrt);
+           (w->content[buffer] == DOMINANT || w->kind->setup == setup_geqrt ||
+            w->kind->setup == setup_tpqrt || w->kind->setup == setup_geqp3);
 }
 
 da_status work_begin(work *w, const workload *kind, da_dtype dtype, int64_t n)

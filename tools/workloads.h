@@ -31,6 +31,8 @@ typedef struct work {
         da_potrf_args potrf;
         da_cholesky_update_args cholesky_update;
         da_unmqr_args unmqr;
+        da_rank_args rank;
+        da_truncate_args truncate;
         da_pivot_args pivot;
         kernel_element element;
         kernel_arange_args arange;

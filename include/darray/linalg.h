@@ -81,6 +81,15 @@ DA_NODISCARD da_status da_qr_complete(da_array **q, da_array **r, const da_array
  */
 DA_NODISCARD da_status da_lq(da_array **l, da_array **q, const da_array *a);
 
+/**
+ * a[:, pivots] = q r for matrices of (..., m, n) by QR with column exchanges, as SciPy's qr(pivoting=True); k = min(m, n).
+ * @param q      (..., m, k), or null if not wanted.
+ * @param r      (..., k, n) upper triangular, |r(i, i)| not less than the length of any later column from row i on; or null.
+ * @param pivots (..., n) of int64: column j of q r is column pivots[j] of a. Where a has a NaN or infinity there are no exchanges.
+ * One task does all exchanges, after a plain QR where m is at least 5/4 n.
+ */
+DA_NODISCARD da_status da_qr_pivoted(da_array **q, da_array **r, da_array **pivots, const da_array *a);
+
 /** A QR or LQ factorisation of one matrix, with Q kept as Householder reflectors. Owned through da_qr_factors_release() or
  *  DA_AUTO. */
 typedef struct da_qr_factors da_qr_factors;
@@ -163,12 +172,23 @@ DA_NODISCARD da_status da_solve(da_array **x, const da_array *a, const da_array 
 
 /**
  * x with a x = b for matrices a of (..., m, n) of full rank: for m >= n the x that minimises |a x - b|, by QR; for m < n the shortest
- * of all solutions, by LQ.
+ * of all solutions, by LQ. Where the rank is in doubt see da_lstsq_rank().
  * @param x (..., n, p) for b of (..., m, p), or n elements for a vector of m.
  * Fault: "lstsq: column i of n depends on those before it", where R has an exact zero on its diagonal; for m < n
  * "lstsq: row i of m ...".
  */
 DA_NODISCARD da_status da_lstsq(da_array **x, const da_array *a, const da_array *b);
+
+/**
+ * The shortest x of all that minimise |a x - b|, for matrices a of (..., m, n) and any rank, by QR with column exchanges (LAPACK's
+ * gelsy: a complete orthogonal factorisation, the rank by incremental condition estimation).
+ * @param x     as da_lstsq()'s; no faults of its own.
+ * @param rank  int64, the leading axes of a (0-d for one matrix), or null if not wanted: how many columns count as independent.
+ * @param rcond a's part that is taken for it has a condition of at most 1 / rcond (estimated, not by singular values); negative: the
+ *              dtype's eps times max(m, n). DA_ERROR_ARGUMENT if NaN.
+ */
+DA_NODISCARD da_status da_lstsq_rank(da_array **x, da_array **rank, const da_array *a, const da_array *b,
+                                     double rcond);
 
 #ifdef __cplusplus
 }

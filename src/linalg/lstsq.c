@@ -21,20 +21,6 @@ static da_status triangle_of(operation *op, const da_array **out, const qr *f, c
     return broadcast_lead(op, out, r, lead);
 }
 
-/* *out is `a` from row `at` on, n rows; or its columns. */
-static da_status part_of(operation *op, da_array **out, da_array *a, bool columns, int64_t at, int64_t n)
-{
-    const int axis = columns ? a->ndim - 1 : a->ndim - 2;
-    int64_t start[DA_MAX_NDIM] = {0};
-    da_shape shape = array_shape_of(a);
-
-    start[axis] = at;
-    shape.dim[axis] = n;
-    DA_TRY(operation_own(op, array_view(out, a), out));
-    array_box(*out, start, shape.dim);
-    return DA_OK;
-}
-
 /* x becomes R^-1 (Q^H b), of which the top n rows matter. */
 static da_status solve_tall(operation *op, da_array **x, const qr *f, const da_array *triangle,
                             const da_array *b)
@@ -46,7 +32,7 @@ static da_status solve_tall(operation *op, da_array **x, const qr *f, const da_a
     qr_tile(tile, f, &shape, false);
     DA_TRY(operation_copy(op, &c, b, tile));
     DA_TRY(qr_apply_tasks(op, f, c, DA_CONJ_TRANSPOSE));
-    DA_TRY(part_of(op, &top, c, false, 0, f->n));
+    DA_TRY(qr_part(op, &top, c, false, 0, f->n));
     rhs_tile(tile, top, false);
     DA_TRY(operation_copy(op, x, top, tile));
     return solve_triangular_tasks(op, triangle, *x, DA_UPPER);
@@ -62,8 +48,8 @@ da_status qr_from_row_space(operation *op, da_array **x, const qr *f, const da_a
     qr_tile(tile, f, &shape, true);
     DA_TRY(operation_array(op, x, b->s->dtype, &shape, tile));
     DA_TRY(qr_oriented(op, &row, b, true));
-    DA_TRY(part_of(op, &y, *x, true, 0, f->n));
-    DA_TRY(part_of(op, &rest, *x, true, f->n, f->m - f->n));
+    DA_TRY(qr_part(op, &y, *x, true, 0, f->n));
+    DA_TRY(qr_part(op, &rest, *x, true, f->n, f->m - f->n));
     DA_TRY(array_copy_tasks(&op->batch, y, row));
     DA_TRY(array_fill_tasks(&op->batch, rest, DA_NUMBER(0)));
     DA_TRY(solve_triangular_tasks(op, triangle, y, DA_UPPER | DA_RIGHT));

@@ -378,6 +378,19 @@ da_status qr_oriented(operation *op, da_array **out, const da_array *a, bool tra
     return operation_own(op, transposed ? da_matrix_transpose(out, a) : array_view(out, a), out);
 }
 
+da_status qr_part(operation *op, da_array **out, const da_array *a, bool columns, int64_t at, int64_t n)
+{
+    const int axis = columns ? a->ndim - 1 : a->ndim - 2;
+    int64_t start[DA_MAX_NDIM] = {0};
+    da_shape shape = array_shape_of(a);
+
+    start[axis] = at;
+    shape.dim[axis] = n;
+    DA_TRY(operation_own(op, array_view(out, a), out));
+    array_box(*out, start, shape.dim);
+    return DA_OK;
+}
+
 /* Q and R of a, or with DA_TRANSPOSE of its transpose, both transposed: a = L Q for L = R^T. That Q's rows are orthonormal as
  * Q's columns were, so complex matrices need no conjugates. */
 static da_status build(operation *op, da_array **q, da_array **r, const da_array *a, unsigned flags)

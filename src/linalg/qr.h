@@ -37,6 +37,9 @@ void qr_tile(int64_t *tile, const qr *f, const da_shape *c, bool right);
 /* A view of `a`, or of its transpose: an LQ factorisation is the QR of the transpose. */
 da_status qr_oriented(operation *op, da_array **out, const da_array *a, bool transposed);
 
+/* A view of n rows of `a`, or columns, from `at` on. */
+da_status qr_part(operation *op, da_array **out, const da_array *a, bool columns, int64_t at, int64_t n);
+
 /* R with `rows` rows (rank, or m with zeros below), and the first `cols` columns of Q (rank or m), as arrays of the operation's. */
 da_status qr_form_r(operation *op, da_array **out, const qr *f, int64_t rows);
 da_status qr_form_q(operation *op, da_array **out, const qr *f, int64_t cols);
