@@ -11,7 +11,8 @@
 
 #include <darray/base.h>
 
-/* X(name, symbol in f32 and f64, symbol in c64 and c128, parameters); the symbols without letter and underscore. */
+/* X(name, symbol in f32 and f64, symbol in c64 and c128, parameters); the symbols without letter and underscore, "" where the dtypes
+ * have none: those of real and of complex numbers may take different parameters. */
 #define DA_BLAS_ROUTINES(X)                                                                                  \
     X(gemm, "gemm", "gemm",                                                                                  \
       (const char *transa, const char *transb, const int *m, const int *n, const int *k, const void *alpha,  \
@@ -59,7 +60,30 @@
        const void *tau, void *t, const int *ldt, size_t, size_t))                                            \
     X(laic1, "laic1", "laic1",                                                                               \
       (const int *job, const int *j, const void *x, const void *estimate, const void *w, const void *gamma,  \
-       void *next, void *s, void *c))
+       void *next, void *s, void *c))                                                                        \
+    X(syevd, "syevd", "",                                                                                    \
+      (const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,        \
+       const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t))                          \
+    X(heevd, "", "heevd",                                                                                    \
+      (const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,        \
+       const int *lwork, void *rwork, const int *lrwork, int *iwork, const int *liwork, int *info, size_t,   \
+       size_t))                                                                                              \
+    X(geev_real, "geev", "",                                                                                 \
+      (const char *left, const char *right, const int *n, void *a, const int *lda, void *re, void *im,       \
+       void *vl, const int *ldvl, void *vr, const int *ldvr, void *work, const int *lwork, int *info,        \
+       size_t, size_t))                                                                                      \
+    X(geev_complex, "", "geev",                                                                              \
+      (const char *left, const char *right, const int *n, void *a, const int *lda, void *w, void *vl,        \
+       const int *ldvl, void *vr, const int *ldvr, void *work, const int *lwork, void *rwork, int *info,     \
+       size_t, size_t))                                                                                      \
+    X(gesdd_real, "gesdd", "",                                                                               \
+      (const char *job, const int *m, const int *n, void *a, const int *lda, void *s, void *u,               \
+       const int *ldu, void *vh, const int *ldvh, void *work, const int *lwork, int *iwork, int *info,       \
+       size_t))                                                                                              \
+    X(gesdd_complex, "", "gesdd",                                                                            \
+      (const char *job, const int *m, const int *n, void *a, const int *lda, void *s, void *u,               \
+       const int *ldu, void *vh, const int *ldvh, void *work, const int *lwork, void *rwork, int *iwork,     \
+       int *info, size_t))
 
 /* One dtype's routines. */
 typedef struct da_blas {

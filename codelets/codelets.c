@@ -42,13 +42,23 @@ enum { MAX_BUFFERS = 4, DTYPES = DA_C128 + 1 };
 
 /* What a buffer is, in kernel_list.inc: the mode, and the number of axes that the kernel works on. */
 #define MODE(kind) ((kind)&3)
-#define AXES(kind) ((kind) >> 2)
+#define AXES(kind) ((kind) >> 2 & 3)
+#define TYPE(kind) ((kind) >> 4)
+enum {
+    SAME,
+    PIVOTS,
+    REAL,
+    COMPLEX
+}; /* the call's dtype, DA_PIVOT_DTYPE, the dtype of its parts, the complex one of these */
 enum {
     R = DA_MODE_READ + 2 * 4,
     W = DA_MODE_WRITE + 2 * 4,
     RW = DA_MODE_READ_WRITE + 2 * 4,
-    RP = DA_MODE_READ + 1 * 4,
-    WP = DA_MODE_WRITE + 1 * 4
+    RP = DA_MODE_READ + 1 * 4 + PIVOTS * 16,
+    WP = DA_MODE_WRITE + 1 * 4 + PIVOTS * 16,
+    WV = DA_MODE_WRITE + 1 * 4 + REAL * 16,
+    WZ = DA_MODE_WRITE + 2 * 4 + COMPLEX * 16,
+    WZV = DA_MODE_WRITE + 1 * 4 + COMPLEX * 16
 };
 
 typedef struct kernel {
@@ -120,20 +130,41 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
     }
 }
 
+/* The call's dtype: that of the first buffer which has it. */
+static da_dtype dtype_of(const da_call *call, const kernel *k)
+{
+    int b = 0;
+
+    while (b < call->nbuffers - 1 && TYPE(k->buffers[b]) != SAME)
+        b++;
+    return call->buffers[b].dtype;
+}
+
+/* What a buffer of this kind has in a call of this dtype. */
+static da_dtype dtype_for(unsigned char kind, da_dtype dtype)
+{
+    const bool single = dtype == DA_F32 || dtype == DA_C64;
+
+    switch (TYPE(kind)) {
+    case PIVOTS: return DA_PIVOT_DTYPE;
+    case REAL: return single ? DA_F32 : DA_F64;
+    case COMPLEX: return single ? DA_C64 : DA_C128;
+    default: return dtype;
+    }
+}
+
 static da_status dispatch(const da_call *call, const kernel *k)
 {
-    da_dtype dtype = (da_dtype)0;
+    const da_dtype dtype = dtype_of(call, k);
     bool batch = false;
 
     for (int b = 0; b < call->nbuffers && b < MAX_BUFFERS; b++) {
         const da_buffer *buffer = &call->buffers[b];
-        const bool pivots = AXES(k->buffers[b]) == 1;
+        const da_dtype wanted = dtype_for(k->buffers[b], dtype);
 
-        if (dtype == 0 && !pivots)
-            dtype = buffer->dtype;
-        if (buffer->dtype != (pivots ? DA_PIVOT_DTYPE : dtype))
+        if (buffer->dtype != wanted)
             return da_task_fail(call, "buffer %d is %s, not %s", b, da_dtype_name(buffer->dtype),
-                                da_dtype_name(pivots ? DA_PIVOT_DTYPE : dtype));
+                                da_dtype_name(wanted));
         batch = batch || buffer->ndim > AXES(k->buffers[b]);
     }
     if (dtype < DA_BOOL || dtype > DA_C128 || !k->run[dtype])
@@ -166,6 +197,21 @@ static double gemm_depth(const da_call *call)
     return extent(call, 0, args->transa ? 2 : 1);
 }
 
+/* Times the cube of the order: to tridiagonal form, and with vectors about as much again twice. */
+static double heevd_work(const da_call *call)
+{
+    const da_heevd_args *args = call->values[0].data;
+
+    return args->vectors ? 4 : 4.0 / 3;
+}
+
+static double gesdd_work(const da_call *call, bool vectors)
+{
+    const double m = extent(call, 0, 2), n = extent(call, 0, 1), k = least(m, n);
+
+    return vectors ? 4 * m * n * k + 8 * k * k * k : 4 * m * n * k - 4.0 / 3 * k * k * k;
+}
+
 /* Times the number of matrices, and 4 for complex numbers. */
 static double scaled(const da_call *call, const kernel *k, double flops)
 {
@@ -174,10 +220,7 @@ static double scaled(const da_call *call, const kernel *k, double flops)
 
     for (int d = 0; d < buffer->ndim - AXES(k->buffers[last]); d++)
         flops *= (double)buffer->shape[d];
-    for (int b = 0; b < call->nbuffers; b++)
-        if (call->buffers[b].dtype == DA_C64 || call->buffers[b].dtype == DA_C128)
-            return 4 * flops;
-    return flops;
+    return dtype_of(call, k) == DA_C64 || dtype_of(call, k) == DA_C128 ? 4 * flops : flops;
 }
 
 /* ---- the codelets ---- */

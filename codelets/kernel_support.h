@@ -28,6 +28,19 @@ da_status da_matrix_check(const da_call *call, int index, const da_matrix *matri
  */
 void *da_scratch(size_t bytes);
 
+/* The next `bytes` of one allocation of several pieces, each of which takes da_aligned(bytes). */
+static inline size_t da_aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+static inline void *da_carve(char **memory, size_t bytes)
+{
+    void *const p = *memory;
+
+    *memory += da_aligned(bytes);
+    return p;
+}
+
 /* As BLAS's characters: flags of DA_LOWER or DA_UPPER; of DA_TRANSPOSE or DA_CONJ_TRANSPOSE. */
 static inline const char *da_uplo_char(unsigned flags)
 {

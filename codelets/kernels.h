@@ -64,6 +64,19 @@ typedef struct da_pivot_args {
         given; /* laswp: if not 0, by the user: rows that do not exist fail the task, of which devices know nothing */
 } da_pivot_args;
 
+/* Eigenvalues of Hermitian matrices. */
+typedef struct da_heevd_args {
+    unsigned uplo;    /* DA_LOWER or DA_UPPER: the triangle that is read */
+    unsigned vectors; /* if not 0, a becomes the eigenvectors, else it is used up */
+} da_heevd_args;
+
+/* Singular values. */
+typedef struct da_gesdd_args {
+    unsigned
+        rows; /* if not 0, what is not finite is told by its row: a is the transpose of the user's matrix */
+    unsigned pad;
+} da_gesdd_args;
+
 /* ---- the codelets; see kernel_list.inc for their buffers ---- */
 
 #define KERNEL(name, ...) extern const da_codelet da_codelet_##name;

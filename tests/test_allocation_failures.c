@@ -207,6 +207,27 @@ static da_status do_lstsq_rank(da_array **out)
     return status;
 }
 
+static da_status do_eigh(da_array **out)
+{
+    DA_AUTO da_array *values = NULL;
+
+    return da_eigh(&values, out, spd, 0);
+}
+
+static da_status do_eig(da_array **out)
+{
+    DA_AUTO da_array *values = NULL;
+
+    return da_eig(&values, out, a);
+}
+
+static da_status do_svd(da_array **out)
+{
+    DA_AUTO da_array *values = NULL, *vh = NULL;
+
+    return da_svd(out, &values, &vh, a, 0);
+}
+
 static da_status do_npy(da_array **out)
 {
     static char path[64];
@@ -325,6 +346,9 @@ static const struct {
     {"qr_solve", do_qr_solve},
     {"qr_pivoted", do_qr_pivoted},
     {"lstsq_rank", do_lstsq_rank},
+    {"eigh", do_eigh},
+    {"eig", do_eig},
+    {"svd", do_svd},
 };
 
 static void inputs(void)

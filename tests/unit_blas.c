@@ -98,6 +98,9 @@ START_TEST(none)
     ck_fails(da_cholesky(&out, A, 0), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
     ck_fails(da_qr(&out, NULL, A), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
     ck_fails(da_lu(&out, &second, A), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
+    ck_fails(da_eigh(&out, &second, A, 0), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
+    ck_fails(da_eig(&out, &second, A), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
+    ck_fails(da_svd(&out, &second, NULL, A, 0), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
     ck_assert_ptr_null(out);
     ck_ok(da_from_host(&J, DA_I8, DA_SHAPE(2, 2), ones, DA_ROW_MAJOR));
     ck_ok(da_matmul(&C, J, J));

@@ -135,6 +135,13 @@ START_TEST(cells)
     ck_fails(rt_fault_check(f), DA_ERROR_NUMERICAL, "minor 137 of 512 is bad");
     rt_fault_release(f);
     pool_release(p);
+
+    f = rt_fault_new_two(FORMAT, "step %" PRId64 " of %" PRId64 " failed", 512);
+    rt_fault_report(f, 520);
+    ck_fails(rt_fault_check(f), DA_ERROR_NUMERICAL, "step 8 of 512 failed");
+    rt_fault_report(f, 512);
+    ck_fails(rt_fault_check(f), DA_ERROR_NUMERICAL, "minor 512 of 512 is bad");
+    rt_fault_release(f);
 }
 END_TEST
 

@@ -15,8 +15,14 @@ enum {
     W = DA_MODE_WRITE,
     RW = DA_MODE_READ_WRITE,
     VECTOR = 4,
-    RP = R | VECTOR,
-    WP = W | VECTOR
+    PIVOTS = 8 | VECTOR,
+    REAL = 16,
+    COMPLEX = 32,
+    RP = R | PIVOTS,
+    WP = W | PIVOTS,
+    WV = W | VECTOR | REAL,
+    WZ = W | COMPLEX,
+    WZV = W | VECTOR | COMPLEX
 };
 
 /* What an operand holds. Times must not depend on it, but factorisations stop where they fail, and numbers that become tiny are slow. */
@@ -150,6 +156,27 @@ static void setup_lu_update(work *w)
     w->content[0] = IDENTITY;
     w->content[1] = EXCHANGES;
 }
+
+static void setup_heevd(work *w)
+{
+    w->value.heevd = (da_heevd_args){.uplo = DA_LOWER, .vectors = 1};
+    w->content[0] = DOMINANT;
+}
+
+static void setup_geev(work *w)
+{
+    w->content[0] = DOMINANT;
+}
+
+#define setup_geev_values setup_geev
+
+static void setup_gesdd(work *w)
+{
+    w->value.gesdd = (da_gesdd_args){0};
+    w->content[0] = DOMINANT;
+}
+
+#define setup_gesdd_values setup_gesdd
 
 /* ---- arrays ---- */
 
@@ -291,12 +318,16 @@ static bool is_used(const work *w, int buffer)
 
 static bool is_pivots(const work *w, int buffer)
 {
-    return (w->kind->buffers[buffer] & VECTOR) && w->kind->dtypes == FLOATS;
+    return (w->kind->buffers[buffer] & PIVOTS) == PIVOTS;
 }
 
 static da_dtype dtype_in(const work *w, int buffer)
 {
-    return is_pivots(w, buffer) ? DA_PIVOT_DTYPE : w->dtype;
+    if (is_pivots(w, buffer))
+        return DA_PIVOT_DTYPE;
+    if (w->kind->buffers[buffer] & COMPLEX)
+        return dtype_complex(w->dtype);
+    return w->kind->buffers[buffer] & REAL ? dtype_real(w->dtype) : w->dtype;
 }
 
 static void describe(work *w)
@@ -308,7 +339,7 @@ static void describe(work *w)
         if (is_pivots(w, i))
             w->content[i] = ZEROS;
         if (w->kind->buffers[i] & VECTOR)
-            set_shape(w, i, is_pivots(w, i) ? w->n : w->n * w->n, 0);
+            set_shape(w, i, w->kind->dtypes == FLOATS ? w->n : w->n * w->n, 0);
     }
     if (w->kind->setup)
         w->kind->setup(w);

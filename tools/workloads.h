@@ -34,6 +34,8 @@ typedef struct work {
         da_rank_args rank;
         da_truncate_args truncate;
         da_pivot_args pivot;
+        da_heevd_args heevd;
+        da_gesdd_args gesdd;
         kernel_element element;
         kernel_arange_args arange;
         kernel_linspace_args linspace;

@@ -133,7 +133,7 @@ enum {
     DA_TRANSPOSE = 1 << 4,      /**< op(A) = A^T */
     DA_CONJ_TRANSPOSE = 1 << 5, /**< op(A) = A^H */
     DA_RIGHT = 1 << 6,          /**< the matrix stands on the right: X op(A) = B */
-    DA_COMPLETE = 1 << 7,       /**< QR: all columns of Q */
+    DA_COMPLETE = 1 << 7,       /**< QR, SVD: all columns of the square factors */
     DA_READ_ONLY = 1 << 8       /**< da_map: the values will not be changed */
 };
 

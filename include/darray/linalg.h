@@ -190,6 +190,44 @@ DA_NODISCARD da_status da_lstsq(da_array **x, const da_array *a, const da_array 
 DA_NODISCARD da_status da_lstsq_rank(da_array **x, da_array **rank, const da_array *a, const da_array *b,
                                      double rcond);
 
+/* ---- eigenvalues and singular values ---- */
+
+/**
+ * a v = v diag(w) for Hermitian (real: symmetric) matrices a of (..., n, n).
+ * @param w     (..., n), ascending, of the real dtype: f32 for f32 and c64, f64 for f64 and c128. Null if not wanted.
+ * @param v     (..., n, n) with orthonormal columns; column j belongs to w[..., j]. Null if not wanted, which is much cheaper.
+ * @param flags DA_LOWER (also meant by 0) or DA_UPPER; only that triangle of `a` is read, and only the real part of its diagonal.
+ * Faults: "eigh: column i of n has a NaN or an infinity"; "eigh: the iteration did not converge (LAPACK's info is i, n is n)".
+ */
+DA_NODISCARD da_status da_eigh(da_array **w, da_array **v, const da_array *a, unsigned flags);
+
+/** The eigenvalues alone. */
+DA_NODISCARD da_status da_eigvalsh(da_array **w, const da_array *a, unsigned flags);
+
+/**
+ * a v = v diag(w) for any square matrices a of (..., n, n).
+ * @param w (..., n) in no particular order, of the complex dtype also where `a` is real: c64 for f32, c128 for f64. Null if not wanted.
+ * @param v (..., n, n), complex as w, with columns of length 1; column j belongs to w[..., j]. Null if not wanted.
+ * Faults: "eig: column i of n has a NaN or an infinity"; "eig: eigenvalues 1 to i of n did not converge".
+ */
+DA_NODISCARD da_status da_eig(da_array **w, da_array **v, const da_array *a);
+
+/** The eigenvalues alone. */
+DA_NODISCARD da_status da_eigvals(da_array **w, const da_array *a);
+
+/**
+ * a = u diag(s) vh for matrices a of (..., m, n); k = min(m, n).
+ * @param u     (..., m, k), with DA_COMPLETE (..., m, m), with orthonormal columns. Null if not wanted.
+ * @param s     (..., k), descending, of the real dtype (see da_eigh()). Null if not wanted.
+ * @param vh    (..., k, n), with DA_COMPLETE (..., n, n), with orthonormal rows. Null if not wanted; without u and vh it is much cheaper.
+ * @param flags DA_COMPLETE.
+ * Faults: "svd: column i of n has a NaN or an infinity"; "svd: the iteration did not converge (LAPACK's info is i, n is n)".
+ */
+DA_NODISCARD da_status da_svd(da_array **u, da_array **s, da_array **vh, const da_array *a, unsigned flags);
+
+/** The singular values alone. */
+DA_NODISCARD da_status da_svdvals(da_array **s, const da_array *a);
+
 #ifdef __cplusplus
 }
 #endif

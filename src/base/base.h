@@ -62,6 +62,8 @@ bool dtype_is_integer(da_dtype dtype); /* without bool */
 bool dtype_is_signed(da_dtype dtype);
 /* The real type of a complex one; other types as they are. */
 da_dtype dtype_real(da_dtype dtype);
+/* The complex type of f32 and f64; other types as they are. */
+da_dtype dtype_complex(da_dtype dtype);
 
 /* a * b and a + b of sizes; false (and *out untouched) on overflow or a negative operand. */
 bool size_mul(int64_t a, int64_t b, int64_t *out);

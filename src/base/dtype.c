@@ -71,6 +71,11 @@ da_dtype dtype_real(da_dtype dtype)
     return dtype_valid(dtype) ? table[dtype].real : dtype;
 }
 
+da_dtype dtype_complex(da_dtype dtype)
+{
+    return dtype == DA_F32 ? DA_C64 : dtype == DA_F64 ? DA_C128 : dtype;
+}
+
 bool size_mul(int64_t a, int64_t b, int64_t *out)
 {
     int64_t r;

@@ -113,6 +113,15 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb)
     return true;
 }
 
+void tile_of_whole(int64_t *tile, const da_shape *shape, double flops)
+{
+    int64_t mb = shape->dim[shape->ndim - 2], nb = 256;
+
+    if (!tile_forced(shape, &mb, &nb) && devices_for(0, flops))
+        nb = shape->dim[shape->ndim - 1];
+    tile_with(tile, shape, mb, nb);
+}
+
 int64_t tile_step(const da_array *x, int d)
 {
     const int axis = x->axis[d];

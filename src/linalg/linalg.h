@@ -41,6 +41,10 @@ void operation_begin(operation *op);
 da_status operation_array(operation *op, da_array **out, da_dtype dtype, const da_shape *shape,
                           const int64_t *tile);
 
+/* A vector of n contiguous elements for each matrix of an array of this shape, in tiles as tile_with() has them for the matrices. */
+da_status operation_vectors(operation *op, da_array **out, da_dtype dtype, const da_shape *matrices,
+                            int64_t n);
+
 /* Gives `status` on if it is an error, else makes the operation own `*array`: for views made by the public functions,
  * operation_own(op, da_matrix_transpose(&view, a), &view). */
 da_status operation_own(operation *op, da_status status, da_array *const *array);
@@ -50,6 +54,8 @@ da_status operation_copy(operation *op, da_array **out, const da_array *a, const
 
 /* The operation's own fault; text and n as rt_fault_new(). */
 da_status operation_fault(operation *op, const char *format, int64_t n);
+/* The same with a second sentence for indices above n, as rt_fault_new_two(). */
+da_status operation_fault_two(operation *op, const char *format, const char *beyond, int64_t n);
 
 /* `array`, one of the operation's own, goes to *out when it succeeds, with the faults of the inputs and the operation's own. */
 da_status operation_result(operation *op, da_array **out, da_array *array, int ninputs,
@@ -132,6 +138,9 @@ void tile_with(int64_t *tile, const da_shape *shape, int64_t mb, int64_t nb);
 
 /* The tile that the user forces (DARRAY_TILE, da_blocks) upon the last two axes of such an array; false if none. */
 bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
+
+/* Tile extents for arrays whose matrices are made by one task each, in at least `flops`: one tile for devices, else block columns. */
+void tile_of_whole(int64_t *tile, const da_shape *shape, double flops);
 
 /* The extent of the tiles that axis d of a view has. */
 int64_t tile_step(const da_array *a, int d);

@@ -28,6 +28,21 @@ da_status operation_array(operation *op, da_array **out, da_dtype dtype, const d
     return operation_own(op, array_new(out, dtype, shape, tile, NULL), out);
 }
 
+da_status operation_vectors(operation *op, da_array **out, da_dtype dtype, const da_shape *matrices,
+                            int64_t n)
+{
+    int64_t tile[DA_MAX_NDIM];
+    da_shape shape = *matrices;
+    int order[DA_MAX_NDIM];
+
+    tile_with(tile, matrices, n, 1);
+    shape.ndim--;
+    shape.dim[shape.ndim - 1] = n;
+    for (int d = 0; d < shape.ndim; d++)
+        order[d] = d;
+    return operation_own(op, array_new(out, dtype, &shape, tile, order), out);
+}
+
 da_status operation_copy(operation *op, da_array **out, const da_array *a, const int64_t *tile)
 {
     const da_shape shape = array_shape_of(a);
@@ -38,7 +53,12 @@ da_status operation_copy(operation *op, da_array **out, const da_array *a, const
 
 da_status operation_fault(operation *op, const char *format, int64_t n)
 {
-    op->fault = rt_fault_new(format, n);
+    return operation_fault_two(op, format, NULL, n);
+}
+
+da_status operation_fault_two(operation *op, const char *format, const char *beyond, int64_t n)
+{
+    op->fault = rt_fault_new_two(format, beyond, n);
     return op->fault ? DA_OK : err_memory(64, "a fault cell");
 }
 

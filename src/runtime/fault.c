@@ -6,10 +6,10 @@
 
 typedef struct cell {
     _Atomic(int) refs;
-    _Atomic(int) reporters; /* not done yet */
-    _Atomic(bool) open;     /* no reporter was added yet */
-    _Atomic(int64_t) info;  /* 0: fine so far */
-    const char *format;
+    _Atomic(int) reporters;      /* not done yet */
+    _Atomic(bool) open;          /* no reporter was added yet */
+    _Atomic(int64_t) info;       /* 0: fine so far */
+    const char *format, *beyond; /* for info up to n and, if not null, from there on */
     int64_t n;
 } cell;
 
@@ -37,6 +37,11 @@ static void cell_release(cell *c)
 
 rt_fault *rt_fault_new(const char *format, int64_t n)
 {
+    return rt_fault_new_two(format, NULL, n);
+}
+
+rt_fault *rt_fault_new_two(const char *format, const char *beyond, int64_t n)
+{
     rt_fault *f = set_new(1);
     cell *c = f ? mem_zalloc(sizeof *c) : NULL;
     if (!c) {
@@ -46,6 +51,7 @@ rt_fault *rt_fault_new(const char *format, int64_t n)
     atomic_init(&c->refs, 1);
     atomic_init(&c->open, true);
     c->format = format;
+    c->beyond = beyond;
     c->n = n;
     f->cells[f->count++] = c;
     return f;
@@ -203,5 +209,9 @@ da_status rt_fault_check(rt_fault *f)
             least = info;
         }
     }
-    return lowest ? err_set(DA_ERROR_NUMERICAL, lowest->format, least, lowest->n) : DA_OK;
+    if (!lowest)
+        return DA_OK;
+    if (lowest->beyond && least > lowest->n)
+        return err_set(DA_ERROR_NUMERICAL, lowest->beyond, least - lowest->n, lowest->n);
+    return err_set(DA_ERROR_NUMERICAL, lowest->format, least, lowest->n);
 }

@@ -15,6 +15,8 @@ typedef struct rt_fault rt_fault;
 /* A set of one new cell. `format` is a static string with two PRId64 conversions: the index (1-based, as info), then n:
  * "cholesky: leading minor %" PRId64 " of %" PRId64 " is not positive definite". NULL if out of memory. */
 rt_fault *rt_fault_new(const char *format, int64_t n);
+/* The same where there are two ways to break down: info > n is told as info - n by the second format. */
+rt_fault *rt_fault_new_two(const char *format, const char *beyond, int64_t n);
 rt_fault *rt_fault_retain(rt_fault *f); /* NULL is fine */
 void rt_fault_release(rt_fault *f);     /* NULL is fine */
 /* *out: the union of n sets (each may be NULL), a reference of the caller's; cells known to be fine are left out, and of those
