@@ -415,22 +415,23 @@ def reductions(lib, rng):
         close(ours, theirs, 3000 if name in ("var", "std", "prod") else 300, name, a, axes, keepdims, extra)
 
 
-def main():
-    library = sys.argv[1]
+def run_variants(script, variants, main):
+    """main() in a process for each runtime and what is set with it; the exit status."""
     if os.environ.get("DARRAY_TEST_SANITIZE", "none") != "none":
         print("a library under a sanitizer cannot be loaded by Python")
         return 77
-    if "DARRAY_TEST_CHILD" not in os.environ:
-        failed = 0
-        variants = [("openmp", {}), ("openmp", {"DARRAY_TILE": "5", "DARRAY_INLINE": "0"}),
-                    ("openmp", {"DARRAY_CPU_LEVEL": "3"}), ("openmp", {"DARRAY_CPU_LEVEL": "0"}),
-                    ("starpu", {"DARRAY_TILE": "16", "DARRAY_INLINE": "0"})]
-        for runtime, more in variants:
-            env = dict(os.environ, DARRAY_TEST_CHILD="1", DARRAY_RUNTIME=runtime, **more)
-            print("%s %s" % (runtime, more), flush=True)
-            failed += subprocess.call([sys.executable, os.path.abspath(__file__)] + sys.argv[1:], env=env) != 0
-        return 1 if failed else 0
-    lib = Numpy(library)
+    if "DARRAY_TEST_CHILD" in os.environ:
+        return main()
+    failed = 0
+    for runtime, more in variants:
+        env = dict(os.environ, DARRAY_TEST_CHILD="1", DARRAY_RUNTIME=runtime, **more)
+        print("%s %s" % (runtime, more), flush=True)
+        failed += subprocess.call([sys.executable, os.path.abspath(script)] + sys.argv[1:], env=env) != 0
+    return 1 if failed else 0
+
+
+def main():
+    lib = Numpy(sys.argv[1])
     status = lib.c.da_init(os.environ["DARRAY_RUNTIME"].encode(), 0)
     if status == 16:  # DA_ERROR_UNSUPPORTED
         print(lib.c.da_error().decode())
@@ -451,4 +452,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_variants(__file__, [
+        ("openmp", {}), ("openmp", {"DARRAY_TILE": "5", "DARRAY_INLINE": "0"}), ("openmp", {"DARRAY_CPU_LEVEL": "3"}),
+        ("openmp", {"DARRAY_CPU_LEVEL": "0"}), ("starpu", {"DARRAY_TILE": "16", "DARRAY_INLINE": "0"})], main))

@@ -228,6 +228,34 @@ static da_status do_svd(da_array **out)
     return da_svd(out, &values, &vh, a, 0);
 }
 
+static da_status do_diagonal(da_array **out)
+{
+    return da_diagonal(out, a, 2);
+}
+
+static da_status do_trace(da_array **out)
+{
+    return da_trace(out, a, -1);
+}
+
+static da_status do_matrix_norm(da_array **out)
+{
+    return da_matrix_norm(out, a, DA_NORM_INF, 0);
+}
+
+static da_status do_cross(da_array **out)
+{
+    DA_AUTO da_array *three = NULL;
+
+    DA_TRY(DA_SLICE(&three, a, DA_UNTIL(3)));
+    return da_cross(out, three, three, 0);
+}
+
+static da_status do_kron(da_array **out)
+{
+    return da_kron(out, b, b);
+}
+
 static da_status do_npy(da_array **out)
 {
     static char path[64];
@@ -349,6 +377,11 @@ static const struct {
     {"eigh", do_eigh},
     {"eig", do_eig},
     {"svd", do_svd},
+    {"diagonal", do_diagonal},
+    {"trace", do_trace},
+    {"matrix_norm", do_matrix_norm},
+    {"cross", do_cross},
+    {"kron", do_kron},
 };
 
 static void inputs(void)

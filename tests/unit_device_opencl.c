@@ -318,6 +318,22 @@ START_TEST(moves)
 }
 END_TEST
 
+/* the diagonals of 40 x 40 matrices, in both orders and flipped */
+START_TEST(diagonals)
+{
+    static const int64_t shape[3] = {3, 40, 40},
+                         strides[][3] = {{1600, 1, 40}, {1600, 40, 1}, {5000, 2, -100}, {1, 3, 120}};
+    static const int64_t to_strides[][2] = {{40, 1}, {1, 3}, {-80, -2}};
+
+    for (size_t size = 1; size <= 16; size *= 2)
+        for (int s = 0; s < 12; s++) {
+            operand o[2] = {make(of_size(size), 2, shape, to_strides[s % 3], anything),
+                            make(of_size(size), 3, shape, strides[s / 3], anything)};
+            ck_assert(both(&array_codelet_diagonal, "diagonal", 2, o, NULL, 0, SAME_BITS));
+        }
+}
+END_TEST
+
 /* every pair of dtypes, _i the destination's */
 START_TEST(conversions)
 {
@@ -953,7 +969,7 @@ int main(int argc, char **argv)
         return child();
     const bool blas = da_device_find(DA_DEVICE_OPENCL, "da_gemm") != NULL;
     const da_test_case cases[] = {
-        DA_CASE("array", fills, moves, edges, reshapes, sequences, eyes, random_numbers,
+        DA_CASE("array", fills, moves, diagonals, edges, reshapes, sequences, eyes, random_numbers,
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
         DA_CASE_LOOP("matrix", 4, triangles, exchanges),

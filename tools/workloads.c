@@ -190,6 +190,8 @@ static void setup_copy(work *w)
     w->value_size = 0;
 }
 
+#define setup_diagonal setup_copy
+
 static void setup_reshape(work *w)
 {
     w->value.reshape = (kernel_reshape_args){.dst_flat = {w->n, 1}, .src_extent = {w->n, w->n}};
@@ -279,6 +281,7 @@ static const workload table[] = {
 #include "codelets/kernel_list.inc"
     ARRAY(fill, sizeof(kernel_element),       W)
     ARRAY(copy, 0,                            W, R)
+    ARRAY(diagonal, 0,                        W | VECTOR, R)
     ARRAY(reshape, sizeof(kernel_reshape_args),  W, R)
     ARRAY(arange, sizeof(kernel_arange_args),   W | VECTOR)
     ARRAY(linspace, sizeof(kernel_linspace_args), W | VECTOR)

@@ -168,6 +168,17 @@ static da_status copy(const da_device_ops *ops, const da_call *call)
     return da_device_copy(ops, call, &call->buffers[0], &call->buffers[1], call->buffers[1].strides);
 }
 
+static da_status diagonal(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *dst = &call->buffers[0], *src = &call->buffers[1];
+    const int last = dst->ndim - 1;
+    int64_t strides[DA_MAX_NDIM];
+
+    memcpy(strides, src->strides, (size_t)last * sizeof strides[0]);
+    strides[last] = src->strides[last] + src->strides[last + 1];
+    return da_device_copy(ops, call, dst, src, strides);
+}
+
 /* c_order_t of reshape.kernel: where the element with a C-order index is. */
 typedef struct c_order {
     int64_t ndim, at;
@@ -302,6 +313,7 @@ static da_status random_numbers(const da_device_ops *ops, const da_call *call)
 const da_device_kernel da_device_array_kernels[] = {
     {"fill", NULL, fill},
     {"copy", copy_takes, copy},
+    {"diagonal", copy_takes, diagonal},
     {"reshape", NULL, reshape},
     {"arange", arange_takes, arange},
     {"linspace", linspace_takes, linspace},

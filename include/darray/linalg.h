@@ -228,6 +228,43 @@ DA_NODISCARD da_status da_svd(da_array **u, da_array **s, da_array **vh, const d
 /** The singular values alone. */
 DA_NODISCARD da_status da_svdvals(da_array **s, const da_array *a);
 
+/* ---- norms, diagonals and products of elements: of any dtype but f16 and bf16 (diagonal: of any) ---- */
+
+/** Norms of matrices. */
+typedef enum da_norm {
+    DA_NORM_FRO = 1,  /**< root of the sum of |x|^2, which neither overflows nor vanishes on the way */
+    DA_NORM_1,        /**< largest sum of |x| along a column */
+    DA_NORM_MINUS_1,  /**< least such sum */
+    DA_NORM_INF,      /**< largest sum of |x| along a row */
+    DA_NORM_MINUS_INF /**< least such sum */
+} da_norm;
+
+/**
+ * A norm of the matrices of (..., m, n): (...), or with DA_KEEPDIMS (..., 1, 1); real, f64 for integers and bool.
+ * DA_ERROR_SHAPE where there are no columns or rows to choose from. (For vectors, and all elements: da_vector_norm().)
+ */
+DA_NODISCARD da_status da_matrix_norm(da_array **out, const da_array *a, da_norm norm, unsigned flags);
+
+/**
+ * The diagonals of matrices of (..., m, n), copied.
+ * @param out    (..., k): a[..., i, i + offset], or a[..., i - offset, i] for a negative offset; one beyond the matrix gives k = 0.
+ */
+DA_NODISCARD da_status da_diagonal(da_array **out, const da_array *a, int64_t offset);
+
+/** The sums of such diagonals: (...), in the dtype that da_sum() gives. */
+DA_NODISCARD da_status da_trace(da_array **out, const da_array *a, int64_t offset);
+
+/**
+ * The cross products of vectors of three elements.
+ * @param axis where the vectors are, in a, b and the result alike, counted from the front or, if negative, from the last axis. The
+ *             other axes broadcast, and dtypes are promoted as for da_multiply(). DA_ERROR_INDEX; DA_ERROR_SHAPE; DA_ERROR_DTYPE for bool.
+ */
+DA_NODISCARD da_status da_cross(da_array **out, const da_array *a, const da_array *b, int axis);
+
+/** The Kronecker product: blocks a[i, j, ...] b in the place of a's elements. The one with fewer axes gets more in front; up to 8
+ *  each (DA_ERROR_SHAPE). dtypes are promoted as for da_multiply(). */
+DA_NODISCARD da_status da_kron(da_array **out, const da_array *a, const da_array *b);
+
 #ifdef __cplusplus
 }
 #endif

@@ -155,8 +155,9 @@ da_dtype dtype_promote(da_dtype a, da_dtype b);
  * both. */
 da_status array_finish(da_array **out, da_array *a, rt_batch *batch, da_status status);
 
-/* Codelets of this room (codelets.c): fill: WRITE dst; an element of 16 bytes. copy: WRITE dst, READ src. */
-extern const da_codelet array_codelet_fill, array_codelet_copy;
+/* Codelets of this room (codelets.c): fill: WRITE dst; an element of 16 bytes. copy: WRITE dst, READ src. diagonal: the same, where src has
+ * square matrices of which dst gets the diagonals. */
+extern const da_codelet array_codelet_fill, array_codelet_copy, array_codelet_diagonal;
 
 /* ---- faults (fault flow of an operation; storage.c) ---- */
 

@@ -4,6 +4,7 @@
 #include "array/codelets.h"
 #include "codelets/array_kernels.h"
 #include "codelets/device/device.h"
+#include <string.h>
 
 static double elements(const da_call *call)
 {
@@ -40,6 +41,27 @@ static da_status copy(const da_call *call)
 const da_codelet array_codelet_copy = {
     .name = "copy",
     .cpu = copy,
+    .nbuffers = 2,
+    .flops = elements,
+    .flags = DA_CODELET_OWN,
+};
+
+/* copy, where the last two axes of the source are walked along at once */
+static da_status diagonal(const da_call *call)
+{
+    const da_buffer *d = &call->buffers[0], *s = &call->buffers[1];
+    const int last = d->ndim - 1;
+    int64_t strides[DA_MAX_NDIM];
+
+    memcpy(strides, s->strides, (size_t)last * sizeof strides[0]);
+    strides[last] = s->strides[last] + s->strides[last + 1];
+    kernel_copy(d->ndim, d->shape, d->dtype, d->data, d->strides, s->dtype, s->data, strides);
+    return DA_OK;
+}
+
+const da_codelet array_codelet_diagonal = {
+    .name = "diagonal",
+    .cpu = diagonal,
     .nbuffers = 2,
     .flops = elements,
     .flags = DA_CODELET_OWN,
