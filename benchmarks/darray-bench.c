@@ -13,9 +13,22 @@
 #include <unistd.h>
 
 static const bench_case *const cases[] = {
-    &bench_matmul, &bench_cholesky,      &bench_qr,           &bench_solve_triangular,
-    &bench_lu,     &bench_expr,          &bench_expr_assign,  &bench_expr_math_assign,
-    &bench_sum,    &bench_task_overhead, &bench_small_matmul,
+    &bench_matmul,
+    &bench_cholesky,
+    &bench_qr,
+    &bench_solve_triangular,
+    &bench_lu,
+    &bench_expr,
+    &bench_expr_assign,
+    &bench_expr_math_assign,
+    &bench_sum,
+    &bench_task_overhead,
+    &bench_small_matmul,
+    &bench_batched_matmul,
+    &bench_batched_cholesky,
+    &bench_batched_lu,
+    &bench_batched_qr,
+    &bench_batched_solve,
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 

@@ -62,6 +62,22 @@ double reference_residual_lu(da_dtype dtype, int64_t n, const void *a, const voi
 double reference_residual_solve(da_dtype dtype, int64_t n, const void *t, const void *x, const void *b,
                                 void *scratch);
 
+/* ---- batches (reference_batched.c): `count` matrices one behind the other ---- */
+
+/** From here on OpenBLAS has one thread, the loops have so many; until reference_set_threads(). */
+void reference_batch_begin(int threads);
+/** c = a b */
+void reference_batch_gemm(da_dtype dtype, int64_t count, int64_t n, const void *a, const void *b, void *c);
+/* These copy each matrix of `a` and factor the copy; 0 if every info was. pivots: n ints a matrix; b and x: one column a matrix. */
+int reference_batch_potrf(da_dtype dtype, int64_t count, int64_t n, const void *a, void *w);
+int reference_batch_getrf(da_dtype dtype, int64_t count, int64_t n, const void *a, void *w, int *pivots);
+int reference_batch_gesv(da_dtype dtype, int64_t count, int64_t n, const void *a, void *w, int *pivots,
+                         const void *b, void *x);
+/** Q and R by geqrf and orgqr */
+int reference_batch_qr(da_dtype dtype, int64_t count, int64_t n, const void *a, void *q, void *r);
+/** |a x - b| / ((|a| |x| + |b|) n eps) for one matrix and one right-hand side */
+double reference_residual_system(da_dtype dtype, int64_t n, const void *a, const void *x, const void *b);
+
 /* ---- loops (reference_loops.c; the mathematical functions in reference_math.c, with -ffast-math) ---- */
 
 /** c = b * a / 3 */

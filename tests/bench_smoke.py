@@ -13,7 +13,8 @@ FIELDS = {
 }  # fmt: skip
 CASES = {
     "matmul", "cholesky", "qr", "solve_triangular", "lu", "expr", "expr_assign", "expr_math_assign", "sum",
-    "task_overhead", "small_matmul", "self",
+    "task_overhead", "small_matmul", "self", "batched_matmul", "batched_cholesky", "batched_lu", "batched_qr",
+    "batched_solve",
 }  # fmt: skip
 
 
