@@ -69,6 +69,8 @@ void *bench_alloc(const bench *b, size_t bytes);
 double bench_eps(da_dtype dtype);
 /** How many times more floating point operations a complex product-sum takes than a real one: 1 or 4. */
 double bench_flop_factor(da_dtype dtype);
+/** f32, f64, c64, c128. */
+const char *bench_dtype_label(da_dtype dtype);
 /** Writes an array's tile extents into b->tile. */
 void bench_set_tile(bench *b, const da_array *a);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* darray-bench: one case, measured against what the user would write instead. README.md has the contract. */
 #include "bench.h"
+#include "predict.h"
 #include "reference.h"
 
 #include <errno.h>
@@ -38,7 +39,8 @@ typedef struct arguments {
     da_dtype dtype;
     const char *runtime; /* null: darray's choice */
     int threads;         /* 0: darray's choice */
-    int repeat;
+    int repeat;          /* 0: the usual number */
+    int predict[PREDICT_MOST], predictions;
     const char *reference_core;
     bool json, quick, self, huge_pages;
 } arguments;
@@ -117,13 +119,16 @@ static void usage(FILE *stream)
           "  --dtype T           f32, f64 (default), c64 or c128\n"
           "  --runtime R         openmp or starpu (default: darray's choice)\n"
           "  --threads N         of both sides (default: darray's choice)\n"
-          "  --repeat K          pairs (default 11)\n"
+          "  --repeat K          pairs (default 11), or recordings for --predict-workers (default 2)\n"
           "  --json              one JSON object on one line\n"
           "  --quick             small, short and noisy: to see that it works\n"
           "  --self              the reference against itself: the noise of this machine in that case\n"
           "  --reference-core X  the reference's OpenBLAS uses the kernels of core X (OPENBLAS_CORETYPE), "
           "ours its own choice\n"
           "  --huge-pages        the reference's memory asks for huge pages, as darray's does\n"
+          "  --predict-workers N,M,...  instead: what it would take on so many workers, from times of its "
+          "tasks "
+          "on one\n"
           "  --list, --help\n",
           stream);
 }
@@ -159,12 +164,33 @@ static bool parse_number(const char *text, int64_t most, int64_t *value)
     return true;
 }
 
+/* "16,64" */
+static bool parse_workers(const char *text, arguments *args)
+{
+    char word[16];
+    int64_t n;
+
+    for (args->predictions = 0; args->predictions < PREDICT_MOST; text++) {
+        const size_t length = strcspn(text, ",");
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, text, length);
+        word[length] = '\0';
+        if (!parse_number(word, 4096, &n))
+            return false;
+        args->predict[args->predictions++] = (int)n;
+        text += length;
+        if (*text == '\0')
+            return true;
+    }
+    return false;
+}
+
 /* 0: go on; else the exit status + 1 */
 static int parse(int argc, char **argv, arguments *args)
 {
     memset(args, 0, sizeof *args);
     args->dtype = DA_F64;
-    args->repeat = 11;
     for (int i = 1; i < argc; i++) {
         const char *const option = argv[i];
         if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0) {
@@ -196,6 +222,8 @@ static int parse(int argc, char **argv, arguments *args)
                 args->threads = (int)n;
             } else if (strcmp(option, "--repeat") == 0 && parse_number(value, 100000, &n)) {
                 args->repeat = (int)n;
+            } else if (strcmp(option, "--predict-workers") == 0 && parse_workers(value, args)) {
+                ;
             } else if (strcmp(option, "--runtime") == 0) {
                 args->runtime = value;
             } else if (strcmp(option, "--reference-core") == 0) {
@@ -235,6 +263,10 @@ static int parse(int argc, char **argv, arguments *args)
         usage(stderr);
         return 3;
     }
+    if (args->predictions > 0 && args->self) {
+        bench_fail("the reference has no tasks: --predict-workers and self do not go together");
+        return 3;
+    }
     if ((args->kase->flags & BENCH_F64_ONLY) && args->dtype != DA_F64) {
         bench_fail("%s has no element type but f64", args->kase->name);
         return 3;
@@ -265,7 +297,7 @@ static int choose_reference_core(const char *core, char **argv)
     return 0;
 }
 
-static const char *dtype_label(da_dtype dtype)
+const char *bench_dtype_label(da_dtype dtype)
 {
     return dtype == DA_F32 ? "f32" : dtype == DA_C64 ? "c64" : dtype == DA_C128 ? "c128" : "f64";
 }
@@ -282,7 +314,7 @@ static void report(const bench *b, const arguments *args, const harness_result *
         const harness_field fields[] = {
             {"case", name, 0},
             {"n", NULL, (double)b->n},
-            {"dtype", dtype_label(b->dtype), 0},
+            {"dtype", bench_dtype_label(b->dtype), 0},
             {"runtime", b->runtime, 0},
             {"threads", NULL, b->threads},
             {"tile", b->tile, 0},
@@ -319,7 +351,7 @@ static void report(const bench *b, const arguments *args, const harness_result *
            "runtime", "thr", "tile", "time", "reference", "rate", "ratio", "quartiles", "extra us",
            "residual");
     printf("%-17s %10lld %-5s %-7s %3d %-12s %10s %10s %9.4g %-8s %7.3f %7.3f-%-7.3f %9.3g %9.3g\n", name,
-           (long long)b->n, dtype_label(b->dtype), b->runtime, b->threads, b->tile,
+           (long long)b->n, bench_dtype_label(b->dtype), b->runtime, b->threads, b->tile,
            harness_format_seconds(ours, seconds), harness_format_seconds(theirs, reference_seconds), rate,
            b->unit, r->ratio, r->ratio_low, r->ratio_high, extra_us, b->residual);
     printf("reference: %s%s%s%s%s%s\n", b->reference_name, args->self ? ", on both sides" : "",
@@ -333,8 +365,8 @@ static int measure(bench *b, const arguments *args)
         return status;
     if (args->self)
         b->ours = b->reference;
-    const harness_options options = {args->repeat, args->quick ? 0.005 : 0.2, args->quick ? 0.01 : 0.15,
-                                     args->quick ? 0.002 : 0.02};
+    const harness_options options = {args->repeat > 0 ? args->repeat : 11, args->quick ? 0.005 : 0.2,
+                                     args->quick ? 0.01 : 0.15, args->quick ? 0.002 : 0.02};
     harness_result result;
     status = harness_compare(&b->ours, &b->reference, &options, &result);
     if (status != 0)
@@ -361,7 +393,8 @@ int main(int argc, char **argv)
         setenv("DARRAY_INLINE", "0", 1);
 
     da_set_log(log_line, NULL);
-    const da_status status = da_init(args.runtime, args.threads);
+    const da_status status =
+        da_init(args.runtime, args.predictions > 0 && args.threads == 0 ? 1 : args.threads);
     if (status != DA_OK) {
         bench_fail("%s", da_error());
         return 2;
@@ -382,8 +415,11 @@ int main(int argc, char **argv)
     b.starpu = strcmp(b.runtime, "starpu") == 0;
     reference_set_threads(b.threads);
 
-    const int failed = measure(&b, &args);
-    b.kase->teardown(&b);
+    const int failed = args.predictions > 0 ? predict(&b, args.predict, args.predictions,
+                                                      args.repeat > 0 ? args.repeat : 2, args.json)
+                                            : measure(&b, &args);
+    if (args.predictions == 0)
+        b.kase->teardown(&b);
     if (da_shutdown() != DA_OK)
         return bench_fail("da_shutdown: %s", da_error());
     return failed != 0;

@@ -52,6 +52,26 @@ def check(program, case, runtime, *more):
     return None
 
 
+def check_prediction(program, case, runtime):
+    """Two numbers of workers: two lines; one worker is as fast as one worker, and none beats the critical path."""
+    command = [program, case, "--runtime", runtime, "--quick", "--size", "400", "--predict-workers", "1,16", "--json"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if run.returncode != 0:
+        return "exit status %d: %s" % (run.returncode, run.stderr.strip()[-400:])
+    results = [json.loads(line, parse_constant=refuse) for line in run.stdout.splitlines()]
+    if [r.get("predict_workers") for r in results] != [1, 16]:
+        return "not a line for 1 and one for 16 workers: %r" % run.stdout
+    if abs(results[0]["speedup"] - 1) > 1e-6:
+        return "one worker is %g times as fast as one worker" % results[0]["speedup"]
+    for r in results:
+        kernels = {key for key in r if key.startswith("work_") and key != "work_seconds"}
+        if not kernels or abs(sum(r[key] for key in kernels) - r["work_seconds"]) > 1e-5 * r["work_seconds"]:
+            return "the kernels do not make up the work: %r" % r
+        if not (0 < r["critical_path_seconds"] <= 1.00001 * r["seconds"] and 0 < r["busy"] < 1.00001):
+            return "times make no sense: %r" % r
+    return None
+
+
 def main():
     program, runtimes = sys.argv[1], sys.argv[2:]
     failures = []
@@ -66,8 +86,13 @@ def main():
             why = check(program, case, runtime, *more)
             if why:
                 failures.append("%s %s on %s: %s" % (case, " ".join(more), runtime, why))
+        for case in ("matmul", "cholesky", "qr", "lu", "sum"):
+            why = check_prediction(program, case, runtime)
+            if why:
+                failures.append("%s predicted on %s: %s" % (case, runtime, why))
     for wrong in (["nonsense"], ["sum", "--size", "0"], ["sum", "--size", "x"], ["sum", "--dtype", "f16"],
-                  ["sum", "--runtime", "nonsense"], ["sum", "--wrong", "1"], []):  # fmt: skip
+                  ["sum", "--runtime", "nonsense"], ["sum", "--wrong", "1"], [],
+                  ["sum", "--predict-workers", "0"], ["sum", "--predict-workers", "2,"], ["self", "--predict-workers", "2"]):  # fmt: skip
         run = subprocess.run([program, *wrong], capture_output=True, text=True, timeout=60)
         if run.returncode != 2 or not run.stderr:
             failures.append("%r: exit status %d" % (wrong, run.returncode))

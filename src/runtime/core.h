@@ -32,6 +32,12 @@ void task_let_go(rt_task *task);
 double busy_seconds(void);
 void busy_reset(void);
 
+/* For record.h. While record_on: called under the commit lock with the tasks of a batch, and after each task on the CPU. */
+extern _Atomic(bool) record_on;
+double record_clock(void); /* CPU seconds of this thread */
+void record_committed(const rt_task *list);
+void record_ran(const rt_task *task, double cpu_begin, double seconds);
+
 /* Locks that a fork must not leave held. */
 void batch_fork_lock(void);
 void batch_fork_unlock(void);

@@ -185,6 +185,9 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
     ran = !task->failure;
     if (ran) {
         da_status status;
+        const bool recorded = run == run_on_cpu && atomic_load_explicit(&record_on, memory_order_relaxed);
+        const double cpu_begin = recorded ? record_clock() : 0;
+        const uint64_t ns_begin = recorded ? nanoseconds() : 0;
         const uint64_t begin = ticks();
         running = task;
         if (!(task->flags & RT_INLINE)) /* a worker's: what is there afterwards is this kernel's */
@@ -194,6 +197,8 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         if (my_slot < 0)
             my_slot = atomic_fetch_add(&next_slot, 1) % SLOTS;
         atomic_fetch_add_explicit(&slots[my_slot].ticks, ticks() - begin, memory_order_relaxed);
+        if (recorded)
+            record_ran(task, cpu_begin, 1e-9 * (double)(nanoseconds() - ns_begin));
         if (status != DA_OK && !task->failure) {
             char sentence[1024];
             snprintf(sentence, sizeof sentence, "task %s failed: %s%s%s", task->codelet->name,

@@ -290,6 +290,7 @@ static da_status choose(const rt_backend **out, const char *name)
 
 /* workers_wanted() when first asked for a shape, until the runtime starts: asking the system takes 80 us. 0: not asked yet. */
 static _Atomic(int) shaping_workers;
+static _Atomic(int) shaping_asked; /* rt_shape_for_workers() */
 
 static int workers_wanted(void)
 {
@@ -464,6 +465,9 @@ int rt_workers_for_shaping(void)
     int n;
     if (config_get()->reproducible)
         return SHAPING_WORKERS;
+    n = atomic_load_explicit(&shaping_asked, memory_order_relaxed);
+    if (n > 0)
+        return n;
     if (atomic_load(&current))
         return atomic_load(&nworkers);
     n = atomic_load(&shaping_workers);
@@ -472,6 +476,11 @@ int rt_workers_for_shaping(void)
         atomic_store(&shaping_workers, n);
     }
     return n;
+}
+
+void rt_shape_for_workers(int workers)
+{
+    atomic_store(&shaping_asked, workers);
 }
 
 /* ---- committing ---- */
@@ -524,6 +533,8 @@ static bool commit_inline(rt_batch *batch)
         atomic_store_explicit(&t->state, RT_COMMITTED, memory_order_relaxed);
         counts_up(t);
     }
+    if (atomic_load_explicit(&record_on, memory_order_relaxed))
+        record_committed(first);
     inlined += batch->count;
     atomic_fetch_add_explicit(&inline_active, 1, memory_order_relaxed);
     lock_release(&commit_lock);
@@ -576,6 +587,8 @@ da_status rt_batch_commit(rt_batch *batch)
             note_maps_before(t);
         counts_up(t);
     }
+    if (atomic_load_explicit(&record_on, memory_order_relaxed))
+        record_committed(batch->first);
     submitted += batch->count;
     atomic_fetch_add(&in_flight, batch->count);
     atomic_load_explicit(&current, memory_order_relaxed)->submit(batch->first);

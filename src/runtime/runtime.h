@@ -85,7 +85,8 @@ struct rt_data {
     int acquired;         /* starpu: acquisitions of the handle that stand for these holders */
     rt_task *holder;      /* starpu: first task of the inline batch that is the writer */
     _Atomic(bool)
-        moves; /* starpu: tasks on it may have run on a device; set under the commit lock, for good */
+        moves;         /* starpu: tasks on it may have run on a device; set under the commit lock, for good */
+    uint64_t recorded; /* record.c: its number, or a former record's */
 };
 
 /* The owner is going away and no task uses the datum: drop what runtimes hold of it. */
@@ -183,5 +184,8 @@ int rt_devices_for_shaping(void);
 
 /* Workers that there are or would be; with DARRAY_REPRODUCIBLE a constant. What shapes the task graph asks this. */
 int rt_workers_for_shaping(void);
+
+/* Tasks are shaped as if there were so many workers (0: as many as there are), for predictions (record.h). Does not outdo DARRAY_REPRODUCIBLE. */
+void rt_shape_for_workers(int workers);
 
 #endif
