@@ -170,7 +170,9 @@ static da_status build_in_place(operation *op, da_array *a, unsigned flags)
         DA_TRY(operation_array(op, &w, a->s->dtype, &shape, tile));
         DA_TRY(copy_triangle(op, w, own, DA_LOWER, false, mb, nb)); /* its other triangle is never read */
         DA_TRY(cholesky_tasks(op, w, mb, nb));
-        DA_TRY(copy_triangle(op, own, w, DA_LOWER, false, mb, nb));
+        /* by its own tiles: tasks that wrote to one tile would wait for each other */
+        DA_TRY(copy_triangle(op, own, w, DA_LOWER, false, tile_step(own, own->ndim - 2),
+                             tile_step(own, own->ndim - 1)));
     }
     return operation_in_place(op, a, false, 0, NULL);
 }
