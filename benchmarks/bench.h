@@ -24,6 +24,7 @@ typedef struct bench {
     da_dtype dtype;
     int threads;
     bool starpu;     /* which runtime ours runs on */
+    bool sampled;    /* predictions run only some tasks of each kind */
     bool huge_pages; /* the reference's memory asks for huge pages */
     const char *runtime;
     /* ---- */

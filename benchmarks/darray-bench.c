@@ -42,7 +42,7 @@ typedef struct arguments {
     int repeat;          /* 0: the usual number */
     int predict[PREDICT_MOST], predictions;
     const char *reference_core;
-    bool json, quick, self, huge_pages;
+    bool json, quick, self, huge_pages, sampled;
 } arguments;
 
 /* ---- what cases use ---- */
@@ -129,6 +129,7 @@ static void usage(FILE *stream)
           "  --predict-workers N,M,...  instead: what it would take on so many workers, from times of its "
           "tasks "
           "on one\n"
+          "  --sampled           with that, runs only some tasks of each kind and size\n"
           "  --list, --help\n",
           stream);
 }
@@ -207,6 +208,8 @@ static int parse(int argc, char **argv, arguments *args)
             args->quick = true;
         } else if (strcmp(option, "--self") == 0) {
             args->self = true;
+        } else if (strcmp(option, "--sampled") == 0) {
+            args->sampled = true;
         } else if (strcmp(option, "--huge-pages") == 0) {
             args->huge_pages = true;
         } else if (strncmp(option, "--", 2) == 0) {
@@ -265,6 +268,10 @@ static int parse(int argc, char **argv, arguments *args)
     }
     if (args->predictions > 0 && args->self) {
         bench_fail("the reference has no tasks: --predict-workers and self do not go together");
+        return 3;
+    }
+    if (args->predictions == 0 && args->sampled) {
+        bench_fail("--sampled is for --predict-workers");
         return 3;
     }
     if ((args->kase->flags & BENCH_F64_ONLY) && args->dtype != DA_F64) {
@@ -407,6 +414,7 @@ int main(int argc, char **argv)
         .dtype = args.dtype,
         .threads = da_num_workers(),
         .runtime = da_runtime_name(),
+        .sampled = args.sampled,
         .huge_pages = args.huge_pages,
         .units_per_call = 1,
         .tile = "-",

@@ -32,7 +32,7 @@ static int record_call(bench *b, recorded *r, bool first)
 
     if (b->ours.prepare != NULL && b->ours.prepare(b->ours.ctx) != 0)
         return 1;
-    BENCH_TRY(record_begin());
+    BENCH_TRY(record_begin(b->sampled));
     const int status = b->ours.run(b->ours.ctx);
     BENCH_TRY(record_end(&now));
     if (status != 0) {

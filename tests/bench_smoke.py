@@ -52,9 +52,9 @@ def check(program, case, runtime, *more):
     return None
 
 
-def check_prediction(program, case, runtime):
+def check_prediction(program, case, runtime, *more):
     """Two numbers of workers: two lines; one worker is as fast as one worker, and none beats the critical path."""
-    command = [program, case, "--runtime", runtime, "--quick", "--size", "400", "--predict-workers", "1,16", "--json"]
+    command = [program, case, "--runtime", runtime, "--quick", "--size", "400", "--predict-workers", "1,16", "--json", *more]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if run.returncode != 0:
         return "exit status %d: %s" % (run.returncode, run.stderr.strip()[-400:])
@@ -88,11 +88,12 @@ def main():
                 failures.append("%s %s on %s: %s" % (case, " ".join(more), runtime, why))
         for case in ("matmul", "cholesky", "qr", "lu", "sum"):
             why = check_prediction(program, case, runtime)
+            why = why or check_prediction(program, case, runtime, "--sampled")
             if why:
                 failures.append("%s predicted on %s: %s" % (case, runtime, why))
     for wrong in (["nonsense"], ["sum", "--size", "0"], ["sum", "--size", "x"], ["sum", "--dtype", "f16"],
                   ["sum", "--runtime", "nonsense"], ["sum", "--wrong", "1"], [],
-                  ["sum", "--predict-workers", "0"], ["sum", "--predict-workers", "2,"], ["self", "--predict-workers", "2"]):  # fmt: skip
+                  ["sum", "--predict-workers", "0"], ["sum", "--predict-workers", "2,"], ["self", "--predict-workers", "2"], ["sum", "--sampled"]):  # fmt: skip
         run = subprocess.run([program, *wrong], capture_output=True, text=True, timeout=60)
         if run.returncode != 2 or not run.stderr:
             failures.append("%r: exit status %d" % (wrong, run.returncode))

@@ -276,8 +276,8 @@ START_TEST(recorded)
 
     ck_ok(submit(p, &spinning, 10)); /* before: not recorded, but its data have numbers */
     for (int round = 0; round < 2; round++) {
-        ck_ok(record_begin());
-        ck_fails(record_begin(), DA_ERROR_STATE, "already");
+        ck_ok(record_begin(false));
+        ck_fails(record_begin(false), DA_ERROR_STATE, "already");
         ck_ok(submit(p, &spinning, 2000));
         ck_ok(submit(p, &spinning, 1000));
         ck_ok(record_end(&r));
@@ -312,13 +312,48 @@ START_TEST(recorded)
 }
 END_TEST
 
+/* Of each kind the first 32 and every 64th run. */
+START_TEST(sampled)
+{
+    enum { N = 200 };
+    pool *const p = pool_new();
+    int skipped[2] = {0};
+    record r;
+
+    ck_ok(record_begin(true));
+    for (uint64_t i = 0; i < N; i++) {
+        ck_ok(spawn(&spinning, p, 1, DA_MODE_READ_WRITE, -1, DA_MODE_READ, 100, RT_NO_INLINE));
+        ck_ok(spawn(&spinning, p, 1, DA_MODE_READ_WRITE, 2, DA_MODE_READ, 300, RT_NO_INLINE));
+        ck_ok(spawn(&dozing, p, 3, DA_MODE_WRITE, -1, DA_MODE_READ, 1, RT_NO_INLINE)); /* computes nothing */
+    }
+    ck_ok(record_end(&r));
+    ck_assert_int_eq((int)r.ntasks, 3 * N);
+    for (int i = 0; i < 3 * N; i++) {
+        const record_task *const t = &r.tasks[i];
+        ck_assert_uint_eq(t->kind, r.tasks[i % 3].kind);
+        ck_assert(i % 3 < 2 || !t->skipped);
+        if (i % 3 == 2)
+            continue;
+        skipped[i % 3] += t->skipped;
+        ck_assert_msg(t->cpu_seconds >= (i % 3 ? 300e-6 : 100e-6) &&
+                          t->cpu_seconds == r.tasks[i % 3].cpu_seconds,
+                      "task %d took %g s", i, t->cpu_seconds);
+    }
+    ck_assert_uint_ne(r.tasks[0].kind, r.tasks[1].kind);
+    ck_assert_int_eq(skipped[0], N - 32 - 3);
+    ck_assert_int_eq(skipped[1], N - 32 - 3);
+    record_free(&r);
+    pool_release(p);
+}
+END_TEST
+
 /* The median over tasks, so that a machine that is busy now and then does not matter. */
 START_TEST(overhead_of_a_task)
 {
     pool *const p = pool_new();
     record r;
 
-    ck_ok(record_begin());
+    ck_ok(record_begin(false));
     for (int i = 0; i < 50; i++)
         ck_ok(submit(p, &spinning, 1));
     ck_ok(record_end(&r));
@@ -341,7 +376,7 @@ START_TEST(two_workers)
     for (int i = 0; i < TRIES && !(ratio > 0.8 && ratio < 1.25); i++) {
         ck_ok(da_shutdown());
         ck_ok(da_init(NULL, 1));
-        ck_ok(record_begin());
+        ck_ok(record_begin(false));
         for (int k = 0; k < ROUNDS; k++)
             ck_ok(submit(p, &dozing, 2000));
         ck_ok(record_end(&r));
@@ -385,4 +420,5 @@ END_TEST
 DA_TEST_MAIN("record",
              DA_CASE("by hand", no_tasks, independent, chains, readers, priorities, orders, handing_over,
                      commits, overheads, kernels, bounds),
-             DA_CASE("recorded", recorded, overhead_of_a_task, two_workers), DA_CASE("shapes", shapes))
+             DA_CASE("recorded", recorded, sampled, overhead_of_a_task, two_workers),
+             DA_CASE("shapes", shapes))

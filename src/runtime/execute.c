@@ -189,15 +189,17 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         const double cpu_begin = recorded ? record_clock() : 0;
         const uint64_t ns_begin = recorded ? nanoseconds() : 0;
         const uint64_t begin = ticks();
+        bool skipped;
         running = task;
         if (!(task->flags & RT_INLINE)) /* a worker's: what is there afterwards is this kernel's */
             err_clear();
-        status = run(call, ctx);
+        skipped = recorded && record_skips(task);
+        status = skipped ? DA_OK : run(call, ctx);
         running = outer;
         if (my_slot < 0)
             my_slot = atomic_fetch_add(&next_slot, 1) % SLOTS;
         atomic_fetch_add_explicit(&slots[my_slot].ticks, ticks() - begin, memory_order_relaxed);
-        if (recorded)
+        if (recorded && !skipped)
             record_ran(task, cpu_begin, 1e-9 * (double)(nanoseconds() - ns_begin));
         if (status != DA_OK && !task->failure) {
             char sentence[1024];

@@ -10,6 +10,7 @@ _Atomic(bool) record_on;
 
 static lock_word guard;               /* of all below */
 static record current;                /* what is being recorded */
+static bool sampled;                  /* not all of them run */
 static bool complete;                 /* memory sufficed so far */
 static int64_t base;                  /* sequence number of the first task */
 static uint64_t first;                /* data with smaller numbers are of former records */
@@ -57,6 +58,53 @@ static double operand_bytes(const da_call *call)
     return bytes;
 }
 
+/* ---- kinds of tasks ---- */
+
+enum { KINDS = 1 << 14 }; /* more are taken for one */
+static struct {
+    uint64_t footprint; /* 0: free */
+    int64_t count;
+} kinds[KINDS];
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 29;
+}
+
+/* Where the task's kind is. */
+static uint32_t kind_of(const rt_task *t)
+{
+    uint64_t hash = mix(1, (uintptr_t)t->codelet);
+    uint32_t at;
+
+    for (int i = 0; i < t->call.nbuffers; i++) {
+        const da_buffer *const b = &t->call.buffers[i];
+        hash = mix(hash, (uint64_t)b->dtype);
+        for (int d = 0; d < b->ndim; d++)
+            hash = mix(hash, (uint64_t)b->shape[d]);
+    }
+    if (t->codelet->flops) {
+        const double flops = t->codelet->flops(&t->call);
+        hash = mix(hash, (uint64_t)flops);
+    }
+    hash |= 1;
+    at = (uint32_t)(hash >> 32) % KINDS;
+    for (int i = 0; i < 64 && kinds[at].footprint && kinds[at].footprint != hash; i++)
+        at = (at + 1) % KINDS;
+    if (!kinds[at].footprint)
+        kinds[at].footprint = hash;
+    return at;
+}
+
+/* Whether a task is run: of those that only move numbers all are, so that no other meets garbage. */
+static bool is_sample(const record_task *t)
+{
+    const int64_t ordinal = kinds[t->kind].count++;
+
+    return !sampled || t->flops == 0 || ordinal < 32 || ordinal % 64 == 0;
+}
+
 static bool add(const rt_task *t, double committed)
 {
     record *const r = &current;
@@ -77,7 +125,9 @@ static bool add(const rt_task *t, double committed)
         .between = -1,
         .bytes = operand_bytes(&t->call),
         .flops = t->codelet->flops ? t->codelet->flops(&t->call) : 0,
+        .kind = kind_of(t),
     };
+    r->tasks[r->ntasks - 1].skipped = !is_sample(&r->tasks[r->ntasks - 1]);
     for (int i = 0; i < t->naccesses; i++) {
         rt_data *const d = t->accesses[i].data;
         if (d->recorded <= first)
@@ -98,14 +148,33 @@ void record_committed(const rt_task *list)
     lock_release(&guard);
 }
 
+/* The guard is held. */
+static record_task *task_of(const rt_task *task)
+{
+    const int64_t i = task->sequence - base;
+
+    return complete && i >= 0 && i < current.ntasks ? &current.tasks[i] : NULL;
+}
+
+bool record_skips(const rt_task *task)
+{
+    bool skips;
+
+    lock_acquire(&guard);
+    const record_task *const t = task_of(task);
+    skips = t && t->skipped;
+    lock_release(&guard);
+    return skips;
+}
+
 void record_ran(const rt_task *task, double cpu_begin, double seconds)
 {
     const double cpu_end = record_clock();
     const uint64_t now = atomic_load(&recording);
 
     lock_acquire(&guard);
-    if (complete && current.ntasks > 0 && task->sequence >= base && task->sequence - base < current.ntasks) {
-        record_task *const t = &current.tasks[task->sequence - base];
+    record_task *const t = task_of(task);
+    if (t) {
         t->seconds = seconds;
         t->cpu_seconds = cpu_end - cpu_begin;
         if (last_recording == now)
@@ -116,7 +185,7 @@ void record_ran(const rt_task *task, double cpu_begin, double seconds)
     last_end = record_clock();
 }
 
-da_status record_begin(void)
+da_status record_begin(bool some)
 {
     DA_TRY(da_init(NULL, 0));
     DA_TRY(da_wait_all());
@@ -124,11 +193,56 @@ da_status record_begin(void)
         return err_set(DA_ERROR_STATE, "record_begin: tasks are being recorded already");
     current = (record){0};
     complete = true;
+    sampled = some;
+    memset(kinds, 0, sizeof kinds);
     first = numbers;
     atomic_fetch_add(&recording, 1);
     began = record_clock();
     atomic_store(&record_on, true);
     return DA_OK;
+}
+
+typedef struct sample {
+    uint32_t kind;
+    double cpu_seconds, seconds;
+} sample;
+
+static int by_kind(const void *a, const void *b)
+{
+    const sample *const p = a, *const q = b;
+
+    return p->kind != q->kind ? (p->kind > q->kind ? 1 : -1)
+                              : (p->cpu_seconds > q->cpu_seconds) - (p->cpu_seconds < q->cpu_seconds);
+}
+
+/* Every task of a kind takes as long as the median of those that ran. */
+static bool spread_medians(const record *r)
+{
+    sample *const all = mem_alloc(((size_t)r->ntasks + 1) * sizeof *all);
+    const sample **const medians = mem_zalloc(KINDS * sizeof *medians);
+    size_t n = 0;
+
+    if (all && medians) {
+        for (int64_t i = 0; i < r->ntasks; i++)
+            if (r->tasks[i].cpu_seconds >= 0)
+                all[n++] = (sample){r->tasks[i].kind, r->tasks[i].cpu_seconds, r->tasks[i].seconds};
+        qsort(all, n, sizeof *all, by_kind);
+        for (size_t i = 0, end; i < n; i = end) {
+            for (end = i; end < n && all[end].kind == all[i].kind; end++)
+                ;
+            medians[all[i].kind] = &all[(i + end - 1) / 2];
+        }
+        for (int64_t i = 0; i < r->ntasks; i++) {
+            const sample *const s = medians[r->tasks[i].kind];
+            if (s) {
+                r->tasks[i].cpu_seconds = s->cpu_seconds;
+                r->tasks[i].seconds = s->seconds;
+            }
+        }
+    }
+    mem_free(all);
+    mem_free(medians);
+    return all && medians;
 }
 
 da_status record_end(record *out)
@@ -141,6 +255,8 @@ da_status record_end(record *out)
     current = (record){0};
     lock_release(&guard);
     out->ndata = (int64_t)(numbers - first);
+    if (sampled)
+        complete = complete && spread_medians(out);
     if (complete)
         return DA_OK;
     record_free(out);

@@ -27,6 +27,8 @@ typedef struct record_task {
     double cpu_seconds;  /* of the thread that ran it: what else the machine did does not count */
     double between;      /* CPU seconds of that thread since its task before; < 0: there was none */
     double bytes, flops; /* of all operands; flops 0 if unknown */
+    uint32_t kind;       /* alike for tasks of a codelet whose operands are of the same types and extents */
+    bool skipped;        /* its kernel was not run, see record_begin() */
 } record_task;
 
 typedef struct record {
@@ -36,8 +38,9 @@ typedef struct record {
     int64_t tasks_capacity, accesses_capacity;
 } record;
 
-/* Starts the runtime if need be. DA_ERROR_STATE if something is recorded already. */
-da_status record_begin(void);
+/* Starts the runtime if need be. DA_ERROR_STATE if something is recorded already. `sampled`: of tasks of a kind that computes only the first 32 and every
+ * 64th run, the others leave their results as they are; each is taken to last as long as the median of its kind. */
+da_status record_begin(bool sampled);
 /* All that was committed since, with one reference of the caller's to its memory. Waits for all tasks first. DA_ERROR_MEMORY if there was not enough of
  * it meanwhile, DA_ERROR_STATE if nothing is recorded. */
 da_status record_end(record *out);
