@@ -8,14 +8,30 @@
 #include <inttypes.h>
 #include <math.h>
 
+/* Rows and columns of exactly `blocks` tiles that are nearest to twice as tall as wide: of many workers, those that wait for the last few tiles
+ * are many. Leaves *rows and *columns alone where that gives bad shapes only. */
+static void whole_rounds(double m, double n, int64_t blocks, double *rows, double *columns)
+{
+    double best = log(4.5); /* the shape's ratio, off what it should be */
+
+    for (int64_t c = 1; c <= blocks; c++) {
+        const double r = (double)(blocks / c), off = fabs(log(m / r / (n / (double)c) / 2));
+
+        if (blocks % c == 0 && off < best) {
+            best = off;
+            *rows = r;
+            *columns = (double)c;
+        }
+    }
+}
+
 /* Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
 static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64_t *nb)
 {
     const double m = (double)most(shape->dim[shape->ndim - 2], 1),
                  n = (double)most(shape->dim[shape->ndim - 1], 1);
     const double blocks = fmin(fmax(2 * m * n * (double)depth / 4e6, 1), 4 * rt_workers_for_shaping());
-    const double columns = fmin(fmax(round(sqrt(blocks * 2 * n / m)), 1), blocks);
-    const double rows = ceil(blocks / columns);
+    double columns = fmin(fmax(round(sqrt(blocks * 2 * n / m)), 1), blocks), rows = ceil(blocks / columns);
 
     if (tile_forced(shape, mb, nb))
         return;
@@ -24,6 +40,8 @@ static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64
         *nb = device_step(shape->dim[shape->ndim - 1]);
         return;
     }
+    if (rt_workers_for_shaping() > 4)
+        whole_rounds(m, n, (int64_t)blocks, &rows, &columns);
     *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
     *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
 }
