@@ -24,6 +24,25 @@
     X(herk, "syrk", "herk",                                                                                  \
       (const char *uplo, const char *trans, const int *n, const int *k, const void *alpha, const void *a,    \
        const int *lda, const void *beta, void *c, const int *ldc, size_t, size_t))                           \
+    X(syrk, "syrk", "syrk",                                                                                  \
+      (const char *uplo, const char *trans, const int *n, const int *k, const void *alpha, const void *a,    \
+       const int *lda, const void *beta, void *c, const int *ldc, size_t, size_t))                           \
+    X(her2k, "syr2k", "her2k",                                                                               \
+      (const char *uplo, const char *trans, const int *n, const int *k, const void *alpha, const void *a,    \
+       const int *lda, const void *b, const int *ldb, const void *beta, void *c, const int *ldc, size_t,     \
+       size_t))                                                                                              \
+    X(syr2k, "syr2k", "syr2k",                                                                               \
+      (const char *uplo, const char *trans, const int *n, const int *k, const void *alpha, const void *a,    \
+       const int *lda, const void *b, const int *ldb, const void *beta, void *c, const int *ldc, size_t,     \
+       size_t))                                                                                              \
+    X(hemm, "symm", "hemm",                                                                                  \
+      (const char *side, const char *uplo, const int *m, const int *n, const void *alpha, const void *a,     \
+       const int *lda, const void *b, const int *ldb, const void *beta, void *c, const int *ldc, size_t,     \
+       size_t))                                                                                              \
+    X(symm, "symm", "symm",                                                                                  \
+      (const char *side, const char *uplo, const int *m, const int *n, const void *alpha, const void *a,     \
+       const int *lda, const void *b, const int *ldb, const void *beta, void *c, const int *ldc, size_t,     \
+       size_t))                                                                                              \
     X(trmm, "trmm", "trmm",                                                                                  \
       (const char *side, const char *uplo, const char *trans, const char *diag, const int *m, const int *n,  \
        const void *alpha, const void *t, const int *ldt, void *b, const int *ldb, size_t, size_t, size_t,    \

@@ -13,6 +13,24 @@
 /* Element type of row exchanges: exchange i is of row i with row pivots[i], from 0. */
 #define DA_PIVOT_DTYPE DA_I64
 
+/* c = alpha a b + beta c, or with DA_RIGHT alpha b a + beta c, for a symmetric or Hermitian a. */
+typedef struct da_symm_args {
+    unsigned flags;     /* DA_LOWER or DA_UPPER: the triangle of a that is read; DA_RIGHT */
+    unsigned hermitian; /* if not 0: the other triangle is the conjugate */
+    da_c128 alpha, beta;
+} da_symm_args;
+
+/* One triangle of c = alpha a a^T + beta c, with `trans` of alpha a^T a + beta c (rank_k); of alpha a b^T + alpha b a^T + beta c or
+ * alpha a^T b + alpha b^T a + beta c (rank_2k). trmm has da_trsm_args. */
+typedef struct da_rank_args {
+    unsigned uplo;  /* DA_LOWER or DA_UPPER */
+    unsigned trans; /* if not 0, the transpose stands on the left */
+    unsigned
+        hermitian; /* if not 0, transposes are conjugated, and so is rank_2k's second alpha; beta and rank_k's alpha are real */
+    unsigned pad;
+    da_c128 alpha, beta;
+} da_rank_args;
+
 /* Copies src to dst, of any strides: all of it, or what lies on one side of (and on) the whole matrix's diagonal. */
 typedef struct da_lacpy_args {
     unsigned uplo;  /* 0: all; DA_LOWER or DA_UPPER: that triangle */

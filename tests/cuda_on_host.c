@@ -646,7 +646,68 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }
 
+/* symmetric (kind sy) or Hermitian (he): mm, rank k and rank 2k, where K is the type of beta, SK how cblas takes it */
+#define SYMMETRIC(L, l, T, kind, K, S, SK)                                                                   \
+    cublasStatus_t cublas##L##kind##mm_v2(cublasHandle_t h, cublasSideMode_t side, cublasFillMode_t uplo,    \
+                                          int m, int n, const T *alpha, const T *a, int lda, const T *b,     \
+                                          int ldb, const T *beta, T *c, int ldc)                             \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##kind##mm(CblasColMajor, side == CUBLAS_SIDE_LEFT ? CblasLeft : CblasRight, fill(uplo), m, \
+                            n, S(alpha), (const void *)a, lda, (const void *)b, ldb, S(beta), (void *)c,     \
+                            ldc);                                                                            \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##kind##r2k_v2(cublasHandle_t h, cublasFillMode_t uplo, cublasOperation_t trans, \
+                                           int n, int k, const T *alpha, const T *a, int lda, const T *b,    \
+                                           int ldb, const K *beta, T *c, int ldc)                            \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##kind##r2k(CblasColMajor, fill(uplo), op(trans), n, k, S(alpha), (const void *)a, lda,     \
+                             (const void *)b, ldb, SK(beta), (void *)c, ldc);                                \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }
+
+#define SYRK(L, l, T)                                                                                        \
+    cublasStatus_t cublas##L##syrk_v2(cublasHandle_t h, cublasFillMode_t uplo, cublasOperation_t trans,      \
+                                      int n, int k, const T *alpha, const T *a, int lda, const T *beta,      \
+                                      T *c, int ldc)                                                         \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        cblas_##l##syrk(CblasColMajor, fill(uplo), op(trans), n, k, alpha, a, lda, beta, c, ldc);            \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }
+
+/* in place, as the module has it */
+#define TRMM(L, l, T, S)                                                                                     \
+    cublasStatus_t cublas##L##trmm_v2(cublasHandle_t h, cublasSideMode_t side, cublasFillMode_t uplo,        \
+                                      cublasOperation_t trans, cublasDiagType_t diag, int m, int n,          \
+                                      const T *alpha, const T *t, int ldt, const T *b, int ldb, T *c,        \
+                                      int ldc)                                                               \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        if (b != c || ldb != ldc)                                                                            \
+            return CUBLAS_STATUS_NOT_SUPPORTED;                                                              \
+        cblas_##l##trmm(CblasColMajor, side == CUBLAS_SIDE_LEFT ? CblasLeft : CblasRight, fill(uplo),        \
+                        op(trans), diag == CUBLAS_DIAG_UNIT ? CblasUnit : CblasNonUnit, m, n, S(alpha),      \
+                        (const void *)t, ldt, (void *)c, ldc);                                               \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }
+
 ROUTINES(S, s, float, float, VALUE, syrk, float)
 ROUTINES(D, d, double, double, VALUE, syrk, double)
 ROUTINES(C, c, cuComplex, float, POINTER, herk, lapack_complex_float)
 ROUTINES(Z, z, cuDoubleComplex, double, POINTER, herk, lapack_complex_double)
+
+SYMMETRIC(S, s, float, sy, float, VALUE, VALUE)
+SYMMETRIC(D, d, double, sy, double, VALUE, VALUE)
+SYMMETRIC(C, c, cuComplex, sy, cuComplex, POINTER, POINTER)
+SYMMETRIC(Z, z, cuDoubleComplex, sy, cuDoubleComplex, POINTER, POINTER)
+SYMMETRIC(C, c, cuComplex, he, float, POINTER, VALUE)
+SYMMETRIC(Z, z, cuDoubleComplex, he, double, POINTER, VALUE)
+SYRK(C, c, cuComplex)
+SYRK(Z, z, cuDoubleComplex)
+TRMM(S, s, float, VALUE)
+TRMM(D, d, double, VALUE)
+TRMM(C, c, cuComplex, POINTER)
+TRMM(Z, z, cuDoubleComplex, POINTER)

@@ -232,6 +232,41 @@ START_TEST(batches)
 }
 END_TEST
 
+/* a a^T and a^T a of one array are symmetric to the last bit, for complex numbers without a conjugate */
+START_TEST(own_transposes)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t m = 270, k = 19;
+
+    seed_values((uint64_t)_i);
+    for (int how = 0; how < 4; how++) {
+        const bool tall = how & 1, in_place = how & 2;
+        z *a = tall ? random_values(dtype, k, m) : random_values(dtype, m, k), *got, *ref;
+        DA_AUTO da_array *A = view_of(how, dtype, tall ? k : m, tall ? m : k, a), *T = NULL, *C = NULL;
+
+        ck_ok(da_blocks(how < 2 ? DA_SCALAR_SHAPE : DA_SHAPE(100, 64)));
+        ck_ok(da_matrix_transpose(&T, A));
+        if (in_place) {
+            ck_ok(da_full(&C, dtype, DA_SHAPE(m, m), NAN));
+            ck_ok(tall ? da_gemm(C, 1, T, A, 0) : da_gemm(C, 1, A, T, 0));
+        } else {
+            ck_ok(tall ? da_matmul(&C, T, A) : da_matmul(&C, A, T));
+        }
+        got = host_of(C);
+        ref = product(m, m, k, a, tall ? 'T' : 'N', a, tall ? 'N' : 'T');
+        ck_below("own transpose",
+                 distance(got, ref, m * m) / (sqrt((double)k + 2) * norm(a, m * k) * norm(a, m * k)) /
+                     eps_of(dtype),
+                 3, "how %d %s", how, da_dtype_name(dtype));
+        for (int64_t j = 0; j < m; j++)
+            for (int64_t i = 0; i < j; i++)
+                ck_assert(got[i + j * m] == got[j + i * m]);
+        free(a), free(got), free(ref);
+    }
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+}
+END_TEST
+
 /* integers wrap as NumPy's, bool is logical */
 START_TEST(integers)
 {
@@ -363,6 +398,7 @@ END_TEST
 
 DA_TEST_MAIN("matmul", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE_LOOP("tilings", FLOAT_DTYPES, tilings), DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
-             DA_CASE_LOOP("overlaps", FLOAT_DTYPES, overlaps), DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors),
-             DA_CASE_LOOP("batches", 2, batches), DA_CASE("integers", integers),
-             DA_CASE("special values", special_values), DA_CASE("arguments", bad_arguments))
+             DA_CASE_LOOP("overlaps", FLOAT_DTYPES, overlaps, own_transposes),
+             DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE("integers", integers), DA_CASE("special values", special_values),
+             DA_CASE("arguments", bad_arguments))

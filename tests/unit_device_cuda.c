@@ -341,6 +341,52 @@ START_TEST(syrk)
 }
 END_TEST
 
+START_TEST(symm)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (unsigned how = 0; how < 8; how++) {
+        const unsigned right = how & 2 ? DA_RIGHT : 0;
+        const da_symm_args args = {(how & 1 ? DA_UPPER : DA_LOWER) | right, how & 4, {0.5, -2}, {-1.5, 0.25}};
+
+        BOTH(da_codelet_symm, "one triangle of a", args, positive(t, 0, 24),
+             right ? matrix(t, 11, 24) : matrix(t, 24, 11), right ? matrix(t, 11, 24) : matrix(t, 24, 11));
+    }
+}
+END_TEST
+
+START_TEST(rank_updates)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (unsigned how = 0; how < 8; how++) {
+        const unsigned trans = how & 2, hermitian = how & 4;
+        const da_rank_args args = {how & 1 ? DA_UPPER : DA_LOWER, trans,    hermitian, 0,
+                                   {0.5, hermitian ? 0 : -2},     {-1.5, 0}};
+        const da_rank_args args2 = {how & 1 ? DA_UPPER : DA_LOWER, trans, hermitian, 0, {0.5, -2}, {-1.5, 0}};
+
+        BOTH(da_codelet_rank_k, "a triangle", args, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
+             positive(t, 0, 24));
+        BOTH(da_codelet_rank_2k, "a triangle", args2, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
+             trans ? matrix(t, 11, 24) : matrix(t, 24, 11), positive(t, 0, 24));
+    }
+}
+END_TEST
+
+START_TEST(trmm)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int how = 0; how < 24; how++) {
+        const unsigned flags = (how & 1 ? DA_UPPER : DA_LOWER) | (how & 2 ? DA_RIGHT : 0) |
+                               (how & 4 ? DA_UNIT : 0) | transposes[how / 8];
+        const da_trsm_args args = {flags, 0, {1.5, -0.5}};
+        BOTH(da_codelet_trmm, "a product", args, triangle(t, 23),
+             flags & DA_RIGHT ? matrix(t, 9, 23) : matrix(t, 23, 9));
+    }
+}
+END_TEST
+
 START_TEST(trsm)
 {
     const da_dtype t = dtypes[_i];
@@ -722,8 +768,9 @@ int main(void)
         DA_CASE("compiler", compiler_complains, refusals),
     };
     const da_test_case running[] = {
-        DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, trsm, trsm_reports_zeros, potrf,
-                     cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan, lu_update),
+        DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
+                     trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan,
+                     lu_update),
     };
     const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
     int devices = 0, status = EXIT_SUCCESS;

@@ -578,6 +578,48 @@ START_TEST(symmetric_products)
 }
 END_TEST
 
+/* rank_k, rank_2k and symm, with the conjugation and without */
+START_TEST(rank_updates)
+{
+    const da_dtype dtype = floats[_i];
+
+    for (unsigned s = 0; s < 8; s++) {
+        const unsigned uplo = s & 1 ? DA_UPPER : DA_LOWER, hermitian = s & 2, other = s & 4;
+        const da_rank_args rank = {uplo, other, hermitian, 0, {-0.7, hermitian ? 0 : 0.4}, {0.5, 0}};
+        const da_rank_args rank2 = {uplo, other, hermitian, 0, {-0.7, 0.4}, {0.5, 0}};
+        const da_symm_args product = {uplo | (other ? DA_RIGHT : 0u), hermitian, {-0.7, 0.4}, {0.5, 0.1}};
+        operand k[2] = {other ? matrix(dtype, 2, 29, 37) : matrix(dtype, 2, 37, 29),
+                        matrix(dtype, 2, 37, 37)};
+        operand k2[3] = {other ? matrix(dtype, 0, 29, 37) : matrix(dtype, 0, 37, 29),
+                         other ? matrix(dtype, 0, 29, 37) : matrix(dtype, 0, 37, 29),
+                         matrix(dtype, 0, 37, 37)};
+        operand m[3] = {matrix(dtype, 0, 37, 37), other ? matrix(dtype, 0, 29, 37) : matrix(dtype, 0, 37, 29),
+                        other ? matrix(dtype, 0, 29, 37) : matrix(dtype, 0, 37, 29)};
+
+        ck_assert(both(&da_codelet_rank_k, "37 x 29", 2, k, &rank, sizeof rank, RELATIVE));
+        ck_assert(both(&da_codelet_rank_2k, "37 x 29", 3, k2, &rank2, sizeof rank2, RELATIVE));
+        ck_assert(both(&da_codelet_symm, "37 x 29", 3, m, &product, sizeof product, RELATIVE));
+    }
+}
+END_TEST
+
+START_TEST(triangular_products)
+{
+    const da_dtype dtype = floats[_i];
+
+    for (unsigned s = 0; s < 24; s++) {
+        const bool right = s & 1;
+        const da_trsm_args args = {(right ? DA_RIGHT : 0u) | (s & 2 ? DA_UPPER : DA_LOWER) |
+                                       (s & 4 ? DA_UNIT : 0u) | transposes[s / 8],
+                                   0,
+                                   {0.7, -0.4}};
+        operand o[2] = {matrix(dtype, 0, 37, 37),
+                        right ? matrix(dtype, 0, 21, 37) : matrix(dtype, 0, 37, 21)};
+        ck_assert(both(&da_codelet_trmm, "37 x 37", 2, o, &args, sizeof args, RELATIVE));
+    }
+}
+END_TEST
+
 /* Makes solves with a triangle well conditioned. */
 static void strengthen(operand *t)
 {
@@ -977,7 +1019,7 @@ int main(int argc, char **argv)
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),
         DA_CASE("refused", refused),
         DA_CASE("products over NaN", products_over_nan),
-        DA_CASE_LOOP("blas", 4, symmetric_products, updates),
+        DA_CASE_LOOP("blas", 4, symmetric_products, rank_updates, triangular_products, updates),
         DA_CASE_LOOP("batches", 8, products, solves),
     };
     /* compiling CLBlast within a sanitized program takes more than ten minutes: one of its products must do */

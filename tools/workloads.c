@@ -54,11 +54,25 @@ static void setup_syrk(work *w)
     w->value.syrk = (da_syrk_args){.uplo = DA_LOWER, .alpha = 1, .beta = 1};
 }
 
+static void setup_symm(work *w)
+{
+    w->value.symm = (da_symm_args){.flags = DA_LOWER, .alpha = {1, 0}, .beta = {1, 0}};
+}
+
+static void setup_rank_k(work *w)
+{
+    w->value.rank = (da_rank_args){.uplo = DA_LOWER, .alpha = {1, 0}, .beta = {1, 0}};
+}
+
+#define setup_rank_2k setup_rank_k
+
 static void setup_trsm(work *w)
 {
     w->value.trsm = (da_trsm_args){.flags = DA_LOWER, .alpha = {1, 0}};
     w->content[0] = IDENTITY;
 }
+
+#define setup_trmm setup_trsm
 
 static void setup_trsm_checked(work *w)
 {

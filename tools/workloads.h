@@ -24,6 +24,8 @@ typedef struct work {
     union {
         da_gemm_args gemm;
         da_syrk_args syrk;
+        da_symm_args symm;
+        da_rank_args rank;
         da_trsm_args trsm;
         da_trsm_checked_args trsm_checked;
         da_lacpy_args lacpy;

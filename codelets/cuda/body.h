@@ -32,10 +32,14 @@
 #define DA_ELEMENT(z) ((DA_T){(DA_REAL)(z).re, (DA_REAL)(z).im})
 #define DA_H CUBLAS_OP_C
 #define DA_HERK(...) DA_BLAS(herk, __VA_ARGS__)
+#define DA_HER2K(...) DA_BLAS(her2k, __VA_ARGS__)
+#define DA_HEMM(...) DA_BLAS(hemm, __VA_ARGS__)
 #else
 #define DA_ELEMENT(z) ((DA_T)(z).re)
 #define DA_H CUBLAS_OP_T
 #define DA_HERK(...) DA_BLAS(syrk, __VA_ARGS__)
+#define DA_HER2K(...) DA_BLAS(syr2k, __VA_ARGS__)
+#define DA_HEMM(...) DA_BLAS(symm, __VA_ARGS__)
 #endif
 #define DA_CONST(x) DA_ELEMENT(((da_c128){(x), 0}))
 

@@ -9,6 +9,10 @@
 #define CUDA_KERNELS(K)              \
     K(gemm,              R, R, RW)   \
     K(syrk,              R, RW)      \
+    K(symm,              R, R, RW)   \
+    K(rank_k,            R, RW)      \
+    K(rank_2k,           R, R, RW)   \
+    K(trmm,              R, RW)      \
     K(trsm,              R, RW)      \
     K(trsm_checked,      R, RW)      \
     K(potrf,             RW)         \

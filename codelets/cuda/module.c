@@ -56,12 +56,46 @@ static bool syrk_fits(const da_call *call)
     return k > 0 && are(a, args->trans ? k : c.m, args->trans ? c.m : k) && c.m == c.n;
 }
 
+static bool symm_fits(const da_call *call)
+{
+    const da_symm_args *args = call->values[0].data;
+    const extents b = extents_of(call, 1), c = extents_of(call, 2);
+    const int64_t n = args->flags & DA_RIGHT ? c.n : c.m;
+
+    return are(extents_of(call, 0), n, n) && are(b, c.m, c.n);
+}
+
+static bool rank_fits(const da_call *call, extents c)
+{
+    const da_rank_args *args = call->values[0].data;
+    const extents a = extents_of(call, 0);
+
+    return (args->trans ? a.m : a.n) > 0 && (args->trans ? a.n : a.m) == c.m && c.m == c.n;
+}
+
+static bool rank_k_fits(const da_call *call)
+{
+    return rank_fits(call, extents_of(call, 1));
+}
+
+static bool rank_2k_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return rank_fits(call, extents_of(call, 2)) && are(extents_of(call, 1), a.m, a.n);
+}
+
 static bool triangle_fits(const da_call *call, unsigned flags)
 {
     const extents b = extents_of(call, 1);
     const int64_t n = flags & DA_RIGHT ? b.n : b.m;
 
     return are(extents_of(call, 0), n, n);
+}
+
+static bool trmm_fits(const da_call *call)
+{
+    return triangle_fits(call, ((const da_trsm_args *)call->values[0].data)->flags);
 }
 
 static bool trsm_fits(const da_call *call)
@@ -184,6 +218,10 @@ CUDA_KERNELS(KERNEL_)
         return name##_each(call);                                                                            \
     }
 RUN_(syrk)
+RUN_(symm)
+RUN_(rank_k)
+RUN_(rank_2k)
+RUN_(trmm)
 RUN_(trsm)
 RUN_(trsm_checked)
 RUN_(potrf)

@@ -232,6 +232,94 @@ static da_status herk(const da_call *call, unsigned uplo, bool trans, double alp
     return result(call, "herk", status);
 }
 
+static da_status syrk_plain(const da_call *call, const da_rank_args *args, matrix a, matrix c)
+{
+    const CLBlastTriangle triangle = triangle_of(args->uplo);
+    const CLBlastTranspose ta = args->trans ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const size_t k = args->trans ? a.m : a.n;
+    cl_command_queue queue = call->queue;
+    CLBlastStatusCode status;
+
+#define SYRK(letter, number)                                                                                 \
+    CLBlast##letter##syrk(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),      \
+                          number(args->beta), OPERAND(c), &queue, NULL)
+    CALL(status, call, SYRK);
+#undef SYRK
+    return result(call, "syrk", status);
+}
+
+static da_status syr2k(const da_call *call, const da_rank_args *args, matrix a, matrix b, matrix c)
+{
+    const CLBlastTriangle triangle = triangle_of(args->uplo);
+    const CLBlastTranspose ta = args->trans ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const size_t k = args->trans ? a.m : a.n;
+    cl_command_queue queue = call->queue;
+    CLBlastStatusCode status;
+
+#define SYR2K(letter, number)                                                                                \
+    CLBlast##letter##syr2k(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),     \
+                           OPERAND(b), number(args->beta), OPERAND(c), &queue, NULL)
+    CALL(status, call, SYR2K);
+#undef SYR2K
+    return result(call, "syr2k", status);
+}
+
+/* The same for Hermitian c; for real dtypes there is no such routine. */
+static da_status her2k(const da_call *call, const da_rank_args *args, matrix a, matrix b, matrix c)
+{
+    const CLBlastTriangle triangle = triangle_of(args->uplo);
+    const CLBlastTranspose ta = transpose_of(args->trans ? DA_CONJ_TRANSPOSE : 0, call->buffers[0].dtype);
+    const size_t k = args->trans ? a.m : a.n;
+    cl_command_queue queue = call->queue;
+    CLBlastStatusCode status;
+
+#define CLBlastSher2k CLBlastSsyr2k
+#define CLBlastDher2k CLBlastDsyr2k
+#define HER2K(letter, number)                                                                                \
+    CLBlast##letter##her2k(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),     \
+                           OPERAND(b), (PARTS_##number)args->beta.re, OPERAND(c), &queue, NULL)
+    CALL(status, call, HER2K);
+#undef HER2K
+    return result(call, "her2k", status);
+}
+
+/* c = alpha a b + beta c, or with DA_RIGHT alpha b a + beta c */
+static da_status symmetric(const da_call *call, const da_symm_args *args, matrix a, matrix b, matrix c)
+{
+    const CLBlastSide side = args->flags & DA_RIGHT ? CLBlastSideRight : CLBlastSideLeft;
+    const CLBlastTriangle triangle = triangle_of(args->flags);
+    cl_command_queue queue = call->queue;
+    CLBlastStatusCode status;
+
+#define CLBlastShemm CLBlastSsymm
+#define CLBlastDhemm CLBlastDsymm
+#define SYMM(letter, number)                                                                                 \
+    (args->hermitian ? CLBlast##letter##hemm : CLBlast##letter##symm)(                                       \
+        CLBlastLayoutColMajor, side, triangle, c.m, c.n, number(args->alpha), OPERAND(a), OPERAND(b),        \
+        number(args->beta), OPERAND(c), &queue, NULL)
+    CALL(status, call, SYMM);
+#undef SYMM
+    return result(call, args->hermitian ? "hemm" : "symm", status);
+}
+
+/* b = alpha op(t) b, or with DA_RIGHT alpha b op(t) */
+static da_status triangular(const da_call *call, const da_trsm_args *args, matrix t, matrix b)
+{
+    const CLBlastSide side = args->flags & DA_RIGHT ? CLBlastSideRight : CLBlastSideLeft;
+    const CLBlastTriangle triangle = triangle_of(args->flags);
+    const CLBlastTranspose transpose = transpose_of(args->flags, call->buffers[0].dtype);
+    const CLBlastDiagonal diagonal = args->flags & DA_UNIT ? CLBlastDiagonalUnit : CLBlastDiagonalNonUnit;
+    cl_command_queue queue = call->queue;
+    CLBlastStatusCode status;
+
+#define TRMM(letter, number)                                                                                 \
+    CLBlast##letter##trmm(CLBlastLayoutColMajor, side, triangle, transpose, diagonal, b.m, b.n,              \
+                          number(args->alpha), OPERAND(t), OPERAND(b), &queue, NULL)
+    CALL(status, call, TRMM);
+#undef TRMM
+    return result(call, "trmm", status);
+}
+
 /* b becomes the x of op(t) x = alpha b or, with DA_RIGHT, of x op(t) = alpha b. */
 static da_status solve(const da_call *call, unsigned flags, da_c128 alpha, matrix t, matrix b)
 {
@@ -302,7 +390,79 @@ static da_status syrk(const da_device_ops *ops, const da_call *call)
     return syrk_takes(ops, call) ? for_batch(call, syrk_one) : refuse(call);
 }
 
-/* ---- trsm: t, b ---- */
+/* ---- rank_k: a, c; rank_2k: a, b, c ---- */
+
+static bool rank_takes(const da_device_ops *ops, const da_call *call, int n)
+{
+    const da_rank_args *args = call->values[0].data;
+
+    if (call->nbuffers != n || !takes(ops, call, -1))
+        return false;
+    const da_buffer *a = &call->buffers[0], *b = &call->buffers[n - 2], *c = &call->buffers[n - 1];
+    return extent(a, args->trans ? 0 : 1) > 0 && extent(a, args->trans ? 1 : 0) == extent(c, 0) &&
+           extent(c, 0) == extent(c, 1) && extent(b, 0) == extent(a, 0) && extent(b, 1) == extent(a, 1);
+}
+
+static bool rank_k_takes(const da_device_ops *ops, const da_call *call)
+{
+    return rank_takes(ops, call, 2);
+}
+
+static bool rank_2k_takes(const da_device_ops *ops, const da_call *call)
+{
+    return rank_takes(ops, call, 3);
+}
+
+static da_status rank_k_one(const da_call *call, const matrix *operands)
+{
+    const da_rank_args *args = call->values[0].data;
+
+    return args->hermitian ? herk(call, args->uplo, args->trans != 0, args->alpha.re, operands[0],
+                                  args->beta.re, operands[1])
+                           : syrk_plain(call, args, operands[0], operands[1]);
+}
+
+static da_status rank_2k_one(const da_call *call, const matrix *operands)
+{
+    const da_rank_args *args = call->values[0].data;
+
+    return (args->hermitian ? her2k : syr2k)(call, args, operands[0], operands[1], operands[2]);
+}
+
+static da_status rank_k(const da_device_ops *ops, const da_call *call)
+{
+    return rank_k_takes(ops, call) ? for_batch(call, rank_k_one) : refuse(call);
+}
+
+static da_status rank_2k(const da_device_ops *ops, const da_call *call)
+{
+    return rank_2k_takes(ops, call) ? for_batch(call, rank_2k_one) : refuse(call);
+}
+
+/* ---- symm: a, b, c ---- */
+
+static bool symm_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_symm_args *args = call->values[0].data;
+
+    if (call->nbuffers != 3 || !takes(ops, call, -1))
+        return false;
+    const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
+    return extent(a, 0) == extent(a, 1) && extent(a, 0) == extent(c, args->flags & DA_RIGHT ? 1 : 0) &&
+           extent(b, 0) == extent(c, 0) && extent(b, 1) == extent(c, 1);
+}
+
+static da_status symm_one(const da_call *call, const matrix *operands)
+{
+    return symmetric(call, call->values[0].data, operands[0], operands[1], operands[2]);
+}
+
+static da_status symm(const da_device_ops *ops, const da_call *call)
+{
+    return symm_takes(ops, call) ? for_batch(call, symm_one) : refuse(call);
+}
+
+/* ---- trmm, trsm: t, b ---- */
 
 static bool trsm_takes(const da_device_ops *ops, const da_call *call)
 {
@@ -324,6 +484,16 @@ static da_status trsm_one(const da_call *call, const matrix *operands)
 static da_status trsm(const da_device_ops *ops, const da_call *call)
 {
     return trsm_takes(ops, call) ? for_batch(call, trsm_one) : refuse(call);
+}
+
+static da_status trmm_one(const da_call *call, const matrix *operands)
+{
+    return triangular(call, call->values[0].data, operands[0], operands[1]);
+}
+
+static da_status trmm(const da_device_ops *ops, const da_call *call)
+{
+    return trsm_takes(ops, call) ? for_batch(call, trmm_one) : refuse(call);
 }
 
 /* ---- cholesky_update: a, b, c ---- */
@@ -392,6 +562,10 @@ const da_device_kernel opencl_blas_kernels[] = {
 #ifdef DA_HAVE_CLBLAST
     {"da_gemm", gemm_takes, gemm},
     {"da_syrk", syrk_takes, syrk},
+    {"da_rank_k", rank_k_takes, rank_k},
+    {"da_rank_2k", rank_2k_takes, rank_2k},
+    {"da_symm", symm_takes, symm},
+    {"da_trmm", trsm_takes, trmm},
     {"da_trsm", trsm_takes, trsm},
     {"da_cholesky_update", cholesky_update_takes, cholesky_update},
     {"da_lu_update", lu_update_takes, lu_update},

@@ -5,6 +5,7 @@
 
 #include <darray/array.h>
 #include <darray/base.h>
+#include <darray/blas.h>
 #include <darray/expr.h>
 #include <darray/linalg.h>
 #include <darray/runtime.h>

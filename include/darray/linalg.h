@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file linalg.h
- * Dense linear algebra by tiles, for f32, f64, c64 and c128 (products: every dtype but f16 and bf16).
+ * Dense linear algebra by tiles, for f32, f64, c64 and c128 (products: every dtype but f16 and bf16). Products with alpha and beta in
+ * place are in blas.h.
  *
  * Shapes. Matrices are the last two axes; leading axes are a batch, and the leading axes of several operands
  * broadcast against each other. Operands may be any views (transposed, with steps, of other arrays) and need not
@@ -38,16 +39,6 @@ extern "C" {
  * Integers wrap; products of bool are logical. DA_ERROR_SHAPE for 0-d operands and where k or leading axes do not fit.
  */
 DA_NODISCARD da_status da_matmul(da_array **out, const da_array *a, const da_array *b);
-
-/**
- * c = alpha a b + beta c in place; transposed operands are views (da_matrix_transpose()).
- * @param c     (..., m, n), any view but a broadcast one; the leading axes of a and b broadcast to its.
- * @param alpha number of any C type that c's dtype holds (DA_ERROR_DTYPE for 0.5 or 300 with uint8, complex with reals); with
- *              integers less than 2^53.
- * @param beta  likewise; with 0 c is overwritten and not read.
- */
-DA_NODISCARD da_status da_gemm(da_array *c, da_scalar alpha, const da_array *a, const da_array *b,
-                               da_scalar beta);
 
 /* ---- Cholesky ---- */
 
@@ -268,7 +259,5 @@ DA_NODISCARD da_status da_kron(da_array **out, const da_array *a, const da_array
 #ifdef __cplusplus
 }
 #endif
-
-#define da_gemm(c, alpha, a, b, beta) (da_gemm)((c), DA_NUMBER(alpha), (a), (b), DA_NUMBER(beta))
 
 #endif

@@ -3,7 +3,7 @@
  * Products: one task a block of the result, which multiplies whole rows with whole columns in one BLAS call, so blocks are as large as
  * keeps all workers busy. Transposed operands are flags; operands that BLAS cannot take are copied first.
  */
-#include "linalg/linalg.h"
+#include "linalg/products.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -100,6 +100,42 @@ static da_status product_tasks(operation *op, da_array *c, da_c128 alpha, const 
     return DA_OK;
 }
 
+/* ---- a a^T ---- */
+
+/* From this order on, one triangle and its mirroring are faster than the whole product. */
+enum { GRAM_LEAST = 256 };
+
+/* Is b the transpose of a, and worth to be noticed? Conjugates are no views, so for complex numbers, too, a^T is meant. */
+static bool is_gram(const da_array *a, const da_array *b)
+{
+    da_array turned;
+
+    if (a->ndim < 2 || a->ndim != b->ndim || a->s != b->s || rows_of(a) < GRAM_LEAST ||
+        !da_kernels_take(a->s->dtype))
+        return false;
+    turned = *b;
+    for (int i = 0; i < 2; i++) {
+        const int from = b->ndim - 1 - i, to = b->ndim - 2 + i;
+
+        turned.shape[to] = b->shape[from];
+        turned.axis[to] = b->axis[from];
+        turned.step[to] = b->step[from];
+    }
+    return array_identical(a, &turned);
+}
+
+/* c = alpha a a^T for a column-major c: one triangle, which is then copied to the other. */
+static da_status gram_tasks(operation *op, da_array *c, da_c128 alpha, const da_array *a)
+{
+    const da_rank_args args = {.uplo = DA_LOWER, .alpha = alpha};
+    da_array *mirror = NULL;
+
+    DA_TRY(rank_update_tasks(op, c, a, NULL, args));
+    DA_TRY(operation_own(op, da_matrix_transpose(&mirror, c), &mirror));
+    return copy_triangle(op, c, mirror, DA_UPPER, false, tile_step(c, c->ndim - 2),
+                         tile_step(c, c->ndim - 1));
+}
+
 static da_status check_operand(const da_array *a, int least_ndim, const char *function, const char *name)
 {
     char text[SHAPE_TEXT];
@@ -137,6 +173,7 @@ static da_status check_inner(const da_array *a, const da_array *b, const char *f
 static da_status build_matmul(operation *op, da_array **out, const da_array *a, const da_array *b)
 {
     const da_array *const inputs[] = {a, b};
+    const da_c128 one = {1, 0}, zero = {0, 0};
     da_array *row = NULL, *column = NULL, *c = NULL, *result = NULL;
     int64_t tile[DA_MAX_NDIM], mb, nb;
     da_shape shape;
@@ -155,7 +192,10 @@ static da_status build_matmul(operation *op, da_array **out, const da_array *a, 
     choose_tile(&shape, cols_of(a), &mb, &nb);
     tile_with(tile, &shape, mb, nb);
     DA_TRY(operation_array(op, &c, a->s->dtype, &shape, tile));
-    DA_TRY(product_tasks(op, c, (da_c128){1, 0}, a, b, (da_c128){0, 0}));
+    if (is_gram(a, b))
+        DA_TRY(gram_tasks(op, c, one, a));
+    else
+        DA_TRY(product_tasks(op, c, one, a, b, zero));
     result = c;
     if (row || column)
         DA_TRY(operation_own(op,
@@ -177,21 +217,6 @@ da_status da_matmul(da_array **out, const da_array *a, const da_array *b)
     DA_TRY(check_inner(a, b, "da_matmul"));
     operation_begin(&op);
     return operation_finish(&op, build_matmul(&op, out, a, b));
-}
-
-/* A factor as the kernel takes it, or DA_ERROR_DTYPE if the dtype cannot hold it, or not that exactly. */
-static da_status factor_of(da_c128 *out, da_scalar x, da_dtype dtype, const char *name)
-{
-    const da_c128 z = x.kind_ == 1                   ? (da_c128){(double)x.v_.i, 0}
-                      : x.kind_ == 2 || x.kind_ == 5 ? (da_c128){(double)x.v_.u, 0}
-                                                     : x.v_.z;
-
-    DA_TRY(scalar_check(dtype, x, name));
-    if (!da_kernels_take(dtype) && fabs(z.re) >= 0x1p53) /* 2^53 may have been 2^53 + 1 */
-        return err_set(DA_ERROR_DTYPE, "%s: products of %s take factors of less than 2^53, not about %.0f",
-                       name, da_dtype_name(dtype), z.re);
-    *out = z;
-    return DA_OK;
 }
 
 static da_status check_gemm(const da_array *c, const da_array *a, const da_array *b)
@@ -225,27 +250,21 @@ static da_status build_gemm(operation *op, da_array *c, da_c128 alpha, const da_
                             da_c128 beta)
 {
     const da_array *const inputs[] = {a, b};
-    const bool overwritten = beta.re == 0 && beta.im == 0;
-    da_array *ct = NULL, *at = NULL, *bt = NULL, *w = NULL;
-    const da_shape shape = array_shape_of(c);
+    const bool overwritten = is_zero(beta);
+    da_array *at = NULL, *bt = NULL;
+    place p;
 
-    if (is_column_major(c)) {
-        DA_TRY(product_tasks(op, c, alpha, a, b, beta));
-        return operation_in_place(op, c, overwritten, 2, inputs);
-    }
-    DA_TRY(operation_own(op, da_matrix_transpose(&ct, c), &ct));
-    if (is_column_major(ct)) { /* c^T = alpha b^T a^T + beta c^T */
+    DA_TRY(place_begin(op, &p, c, overwritten));
+    if (overwritten && is_gram(a, b)) {
+        DA_TRY(gram_tasks(op, p.w, alpha, a));
+    } else if (p.transposed) { /* c^T = alpha b^T a^T + beta c^T */
         DA_TRY(operation_own(op, da_matrix_transpose(&at, a), &at));
         DA_TRY(operation_own(op, da_matrix_transpose(&bt, b), &bt));
-        DA_TRY(product_tasks(op, ct, alpha, bt, at, beta));
-        return operation_in_place(op, c, overwritten, 2, inputs);
+        DA_TRY(product_tasks(op, p.w, alpha, bt, at, beta));
+    } else {
+        DA_TRY(product_tasks(op, p.w, alpha, a, b, beta));
     }
-    if (overwritten)
-        DA_TRY(operation_array(op, &w, c->s->dtype, &shape, NULL));
-    else
-        DA_TRY(operation_copy(op, &w, c, NULL));
-    DA_TRY(product_tasks(op, w, alpha, a, b, beta));
-    DA_TRY(array_copy_tasks(&op->batch, c, w));
+    DA_TRY(place_end(op, &p, c, 0));
     return operation_in_place(op, c, overwritten, 2, inputs);
 }
 
@@ -255,8 +274,8 @@ da_status(da_gemm)(da_array *c, da_scalar alpha, const da_array *a, const da_arr
     operation op;
 
     DA_TRY(check_gemm(c, a, b));
-    DA_TRY(factor_of(&alpha_z, alpha, c->s->dtype, "da_gemm: alpha"));
-    DA_TRY(factor_of(&beta_z, beta, c->s->dtype, "da_gemm: beta"));
+    DA_TRY(factor_of(&alpha_z, alpha, c->s->dtype, false, "da_gemm", "alpha"));
+    DA_TRY(factor_of(&beta_z, beta, c->s->dtype, false, "da_gemm", "beta"));
     operation_begin(&op);
     return operation_finish(&op, build_gemm(&op, c, alpha_z, a, b, beta_z));
 }

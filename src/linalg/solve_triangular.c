@@ -3,7 +3,7 @@
  * Triangular solves, op(t) x = b or x op(t) = b: blocked substitution along the triangle, side by side for blocks of right-hand sides.
  * With enough right-hand sides for all workers a block is the whole triangle, one BLAS call a task.
  */
-#include "linalg/linalg.h"
+#include "linalg/products.h"
 
 #include <inttypes.h>
 
@@ -11,8 +11,7 @@
 
 enum { SOLVE_FLAGS = DA_LOWER | DA_UPPER | DA_UNIT | DA_TRANSPOSE | DA_CONJ_TRANSPOSE | DA_RIGHT };
 
-/* How many unknowns are solved for at a time, of `n`, with `rhs` right-hand sides. */
-static int64_t choose_block(const da_array *x, int64_t n, int64_t rhs)
+int64_t triangular_block(const da_array *x, int64_t n, int64_t rhs)
 {
     const int64_t workers = rt_workers_for_shaping();
     const da_shape shape = array_shape_of(x);
@@ -29,7 +28,7 @@ void rhs_tile(int64_t *tile, const da_array *b, bool right)
 {
     const int64_t n = right ? cols_of(b) : rows_of(b), rhs = right ? rows_of(b) : cols_of(b);
     const int64_t share = (rhs + 4 * rt_workers_for_shaping() - 1) / (4 * rt_workers_for_shaping());
-    const int64_t block = choose_block(b, n, rhs);
+    const int64_t block = triangular_block(b, n, rhs);
     const da_shape shape = array_shape_of(b);
     int64_t width = least(most(round_up(share, 8), 64), 512), other;
 
@@ -50,7 +49,8 @@ static int64_t update_rows(const da_array *t, int down, const da_array *x, int x
     return both > block && pieces_in_tiles(t, down, both) && pieces_in_tiles(x, x_down, both) ? both : block;
 }
 
-da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags)
+/* solve_triangular_tasks() with a factor of the right-hand sides. */
+static da_status scaled_tasks(operation *op, const da_array *t, da_array *x, da_c128 alpha, unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
     const unsigned trans = flags & (DA_TRANSPOSE | DA_CONJ_TRANSPOSE);
@@ -58,14 +58,13 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
     const bool forwards = lower != right;                         /* the first unknowns come first */
     const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
     const bool devices = devices_for(0, (double)n * (double)n * (double)rhs);
-    const int64_t own = tile_step(t, t->ndim - 1), chosen = choose_block(x, n, rhs);
+    const int64_t own = tile_step(t, t->ndim - 1), chosen = triangular_block(x, n, rhs);
     const int64_t block =
         devices && chosen % own == 0 && own >= 256 ? own : chosen; /* LU's factors have panels */
     const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
     const int64_t steps = (n + block - 1) / block;
     int64_t tall = most(round_up(n / (2 * rt_workers_for_shaping()), block), block); /* rows of an update */
-    const da_gemm_args update = {
-        .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = {-1, 0}, .beta = {1, 0}};
+    const da_c128 one = {1, 0};
     task_builder task;
 
     if (devices) {
@@ -77,7 +76,10 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
         for (int64_t step = 0; step < steps; step++) {
             const span k = span_from((forwards ? step : steps - 1 - step) * block, n, block);
             const int64_t first = forwards ? k.at + k.n : 0, last = forwards ? n : k.at; /* still unknown */
-            const da_trsm_checked_args solve = {.trsm = {.flags = flags, .alpha = {1, 0}}, .offset = k.at};
+            const da_c128 factor = step == 0 ? alpha : one; /* of what nothing was done to before */
+            const da_trsm_checked_args solve = {.trsm = {.flags = flags, .alpha = factor}, .offset = k.at};
+            const da_gemm_args update = {
+                .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = {-1, 0}, .beta = factor};
 
             EACH_SPAN (p, 0, rhs, width) {
                 task_begin(&task, &da_codelet_trsm_checked);
@@ -111,9 +113,13 @@ da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, 
     return DA_OK;
 }
 
-/* t as BLAS can take it, with the flags that then apply and the leading axes of x. */
-static da_status prepare_triangle(operation *op, const da_array **out, unsigned *flags, const da_array *t,
-                                  const da_array *written, const da_array *x)
+da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags)
+{
+    return scaled_tasks(op, t, x, (da_c128){1, 0}, flags);
+}
+
+da_status prepare_triangle(operation *op, const da_array **out, unsigned *flags, const da_array *t,
+                           const da_array *written, const da_array *x)
 {
     const bool is_complex = dtype_is_complex(t->s->dtype);
     da_shape shape = array_shape_of(x);
@@ -133,7 +139,7 @@ static da_status prepare_triangle(operation *op, const da_array **out, unsigned 
     return broadcast_lead(op, out, *out, &shape);
 }
 
-static da_status check(const da_array *t, const da_array *b, unsigned flags, const char *function)
+da_status check_triangular(const da_array *t, const da_array *b, unsigned flags, const char *function)
 {
     const char *const names = flags & DA_RIGHT ? "columns" : "rows";
     char t_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
@@ -181,58 +187,82 @@ da_status da_solve_triangular(da_array **x, const da_array *t, const da_array *b
     operation op;
 
     DA_TRY(array_check_out(x, "da_solve_triangular"));
-    DA_TRY(check(t, b, flags, "da_solve_triangular"));
+    DA_TRY(check_triangular(t, b, flags, "da_solve_triangular"));
     operation_begin(&op);
     return operation_finish(&op, build(&op, x, t, b, flags));
 }
 
-/* Whether x can be solved for where it is: on devices only if what a task takes of it lies in one tile. */
-static bool fits(const da_array *x, const int64_t *tile, int64_t n)
+bool triangular_in_place(const da_array *x, const int64_t *tile, int64_t n)
 {
     const int row = x->ndim - 2, column = x->ndim - 1;
 
-    return !devices_for(0, (double)n * (double)rows_of(x) * (double)cols_of(x)) ||
-           (pieces_in_tiles(x, row, tile[row]) && pieces_in_tiles(x, column, tile[column]));
+    return is_column_major(x) &&
+           (!devices_for(0, (double)n * (double)rows_of(x) * (double)cols_of(x)) ||
+            (pieces_in_tiles(x, row, tile[row]) && pieces_in_tiles(x, column, tile[column])));
 }
 
-static da_status build_in_place(operation *op, const da_array *t, da_array *b, unsigned flags)
+da_status check_triangles(const da_array *t, const da_array *b, const char *function)
+{
+    const int lead = t->ndim - 2, own = b->ndim > 2 ? b->ndim - 2 : 0;
+    bool fits = lead <= own;
+
+    for (int d = 0; fits && d < lead; d++)
+        fits = t->shape[d] == 1 || t->shape[d] == b->shape[own - lead + d];
+    if (!fits) {
+        const da_shape ts = array_shape_of(t), bs = array_shape_of(b);
+        char t_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
+
+        return err_set(DA_ERROR_SHAPE, "%s: t of shape %s has more matrices than b of shape %s", function,
+                       shape_text(&ts, t_text), shape_text(&bs, b_text));
+    }
+    return DA_OK;
+}
+
+static da_status build_in_place(operation *op, const da_array *t, da_array *b, da_c128 alpha, unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
     const da_array *triangle;
     da_array *matrix = NULL, *x = NULL;
-    da_shape shape;
     int64_t tile[DA_MAX_NDIM];
 
+    if (is_zero(alpha)) {
+        DA_TRY(array_fill_tasks(&op->batch, b, DA_NUMBER(0)));
+        return operation_in_place(op, b, true, 0, NULL);
+    }
     DA_TRY(as_matrix(op, &matrix, b, right));
-    DA_TRY(common_lead(&shape, t, matrix, "da_solve_triangular_inplace"));
-    for (int d = 0; d < shape.ndim; d++)
-        if (shape.ndim != matrix->ndim - 2 || shape.dim[d] != matrix->shape[d]) {
-            const da_shape ts = array_shape_of(t), bs = array_shape_of(b);
-            char t_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
-
-            return err_set(DA_ERROR_SHAPE,
-                           "da_solve_triangular_inplace: t of shape %s has more matrices than b of shape %s",
-                           shape_text(&ts, t_text), shape_text(&bs, b_text));
-        }
     DA_TRY(prepare_triangle(op, &triangle, &flags, t, b, matrix));
     DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
     rhs_tile(tile, matrix, right);
-    if (is_column_major(matrix) && fits(matrix, tile, rows_of(t))) {
-        DA_TRY(solve_triangular_tasks(op, triangle, matrix, flags));
+    if (triangular_in_place(matrix, tile, rows_of(t))) {
+        DA_TRY(scaled_tasks(op, triangle, matrix, alpha, flags));
     } else {
         DA_TRY(operation_copy(op, &x, matrix, tile));
-        DA_TRY(solve_triangular_tasks(op, triangle, x, flags));
+        DA_TRY(scaled_tasks(op, triangle, x, alpha, flags));
         DA_TRY(array_copy_tasks(&op->batch, matrix, x));
     }
     return operation_in_place(op, b, false, 1, &t);
 }
 
-da_status da_solve_triangular_inplace(const da_array *t, da_array *b, unsigned flags)
+static da_status in_place(const da_array *t, da_array *b, da_scalar alpha, unsigned flags,
+                          const char *function)
 {
+    da_c128 factor;
     operation op;
 
-    DA_TRY(check(t, b, flags, "da_solve_triangular_inplace"));
-    DA_TRY(check_writable(b, "da_solve_triangular_inplace", "b"));
+    DA_TRY(check_triangular(t, b, flags, function));
+    DA_TRY(check_writable(b, function, "b"));
+    DA_TRY(check_triangles(t, b, function));
+    DA_TRY(factor_of(&factor, alpha, b->s->dtype, false, function, "alpha"));
     operation_begin(&op);
-    return operation_finish(&op, build_in_place(&op, t, b, flags));
+    return operation_finish(&op, build_in_place(&op, t, b, factor, flags));
+}
+
+da_status da_solve_triangular_inplace(const da_array *t, da_array *b, unsigned flags)
+{
+    return in_place(t, b, DA_NUMBER(1), flags, "da_solve_triangular_inplace");
+}
+
+da_status(da_trsm)(const da_array *t, da_array *b, da_scalar alpha, unsigned flags)
+{
+    return in_place(t, b, alpha, flags, "da_trsm");
 }
