@@ -40,6 +40,32 @@ extern "C" {
  */
 DA_NODISCARD da_status da_matmul(da_array **out, const da_array *a, const da_array *b);
 
+/**
+ * Sums of products over pairs of axes: out[i..., j...] = sum over k... of a[i..., k...] b[k..., j...], the last `axes` axes of a with the
+ * first of b; 0 gives all products. dtypes as da_matmul(), no conjugation.
+ * @return DA_ERROR_INDEX for more axes than there are, DA_ERROR_SHAPE where extents differ or the result would have too many axes.
+ */
+DA_NODISCARD da_status da_tensordot(da_array **out, const da_array *a, const da_array *b, int axes);
+/** The same over the axes named: a_axes.axis[i] of a with b_axes.axis[i] of b, negative ones from the last. DA_ERROR_SHAPE if they are not as
+ *  many (DA_ALL is not taken), DA_ERROR_INDEX for an axis that is none or is named twice. */
+DA_NODISCARD da_status da_tensordot_axes(da_array **out, const da_array *a, const da_array *b, da_axes a_axes,
+                                         da_axes b_axes);
+
+/**
+ * sum conj(a) b along one axis; the other axes broadcast. Of any dtypes, promoted; integers wrap, bool is logical.
+ * @param axis negative, from the last (-1): both have it and of one extent. DA_ERROR_INDEX, DA_ERROR_SHAPE.
+ */
+DA_NODISCARD da_status da_vecdot(da_array **out, const da_array *a, const da_array *b, int axis);
+
+/** a[i] b[j] for two vectors of any dtypes, promoted; no conjugation. DA_ERROR_SHAPE for what is no vector. */
+DA_NODISCARD da_status da_outer(da_array **out, const da_array *a, const da_array *b);
+
+/**
+ * The n-th power of square matrices of (..., m, m), by repeated squaring; n = 0 gives identities, n < 0 powers of the inverse.
+ * dtypes as da_matmul(), for n < 0 without integers and bool (DA_ERROR_DTYPE). Fault for n < 0: as da_solve().
+ */
+DA_NODISCARD da_status da_matrix_power(da_array **out, const da_array *a, int64_t n);
+
 /* ---- Cholesky ---- */
 
 /**
