@@ -23,15 +23,17 @@
 /* A routine of this dtype's BLAS. */
 #define DA_BLAS(name) (DA_JOIN3(da_blas, _, DA_SUFFIX).name)
 
-/* A da_c128 as an element; the character of A^H; the parts of an element. */
+/* A da_c128 as an element; the character of A^H; an element's real part and conjugate. */
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T)__builtin_complex((DA_REAL)(z).re, (DA_REAL)(z).im))
 #define DA_H "C"
 #define DA_RE(x) (((const DA_REAL *)&(x))[0])
+#define DA_CONJ(x) ((DA_T)__builtin_conj(x))
 #else
 #define DA_ELEMENT(z) ((DA_T)(z).re)
 #define DA_H "T"
 #define DA_RE(x) (x)
+#define DA_CONJ(x) (x)
 #endif
 
 /* Element (i, j) of a da_matrix. */

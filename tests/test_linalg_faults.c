@@ -1,0 +1,450 @@
+/* Breakdowns of linear algebra: which index is told, against the textbook's unblocked loops (reference LAPACK's info); that every operation
+ * passes on what its operands carry; that a full overwrite clears it. */
+#include "linalg_check.h"
+
+enum { TILINGS = 3 };
+static void set_tiling(int which)
+{
+    ck_ok(da_blocks(which == 0 ? DA_SCALAR_SHAPE : which == 1 ? DA_SHAPE(8, 8) : DA_SHAPE(5, 3)));
+}
+
+/* ---- the index ---- */
+
+/* potf2: the first pivot that is not positive, NaN included, from 1; 0 if there is none. */
+static int64_t textbook_cholesky(const z *a, int64_t n, bool upper)
+{
+    z *l = new_values(n * n);
+    int64_t info = 0;
+
+    for (int64_t j = 0; j < n && info == 0; j++)
+        for (int64_t i = j; i < n; i++) {
+            z sum = upper ? conj(a[j + i * n]) : a[i + j * n];
+
+            if (i == j)
+                sum = creal(sum);
+            for (int64_t k = 0; k < j; k++)
+                sum -= l[i + k * n] * conj(l[j + k * n]);
+            if (i == j && !(creal(sum) > 0)) {
+                info = j + 1;
+                break;
+            }
+            l[i + j * n] = i == j ? (z)sqrt(creal(sum))
+                                  : CMPLX(creal(sum) / creal(l[j + j * n]), cimag(sum) / creal(l[j + j * n]));
+        }
+    free(l);
+    return info;
+}
+
+/* What was told is the sentence with this info; nothing if it is 0. */
+static void check_told(const da_array *a, const char *sentence, int64_t info, int64_t n, const char *what)
+{
+    char expected[120];
+
+    if (info == 0) {
+        const da_status status = da_wait(a);
+        ck_assert_msg(status == DA_OK, "%s: %s", what, da_error());
+        return;
+    }
+    snprintf(expected, sizeof expected, sentence, (int)info, (int)n);
+    ck_assert_msg(da_wait(a) == DA_ERROR_NUMERICAL, "%s: no \"%s\"", what, expected);
+    ck_assert_msg(strstr(da_error(), expected), "%s: \"%s\" instead of \"%s\"", what, da_error(), expected);
+}
+
+/* An index below n, often the first or last. */
+static int64_t some_index(int64_t n)
+{
+    const double x = (value() + 1) / 2;
+
+    return x < 0.15 ? 0 : x < 0.3 ? n - 1 : (int64_t)((x - 0.3) / 0.7 * (double)n);
+}
+
+/* One, two or more bad entries, on the diagonal or off it. */
+START_TEST(leading_minors)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const double bads[] = {-1, 0, NAN, INFINITY, -INFINITY, -1e-30, 30};
+    const int64_t n = 30;
+
+    seed_values(41);
+    for (int trial = 0; trial < 150; trial++) {
+        const bool upper = trial % 2;
+        const unsigned flags = upper ? DA_UPPER : DA_LOWER;
+        z *a = definite_values(dtype, n, 10);
+        DA_AUTO da_array *A = NULL, *L = NULL;
+        char what[100];
+        int64_t info;
+        int used = 0;
+
+        for (int count = 0; count < trial % 4; count++) {
+            const int64_t i = some_index(n), j = value() < 0.4 ? i : some_index(n);
+            const double bad = bads[(trial / 4 + count * 3) % 7];
+            a[i + j * n] = a[j + i * n] = bad;
+            used += snprintf(what + used, sizeof what - (size_t)used, "%g at (%d, %d) ", bad, (int)i, (int)j);
+        }
+        snprintf(what + used, sizeof what - (size_t)used, "%s %s", upper ? "upper" : "lower",
+                 da_dtype_name(dtype));
+        info = textbook_cholesky(a, n, upper);
+        set_tiling(trial % TILINGS);
+        A = view_of(trial / 2 % VIEWS, dtype, n, n, a);
+        ck_ok(da_cholesky(&L, A, flags));
+        check_told(L, "cholesky: leading minor %d of %d is not positive definite", info, n, what);
+        ck_ok(da_cholesky_inplace(A, flags));
+        check_told(A, "cholesky: leading minor %d of %d is not positive definite", info, n, what);
+        free(a);
+    }
+    set_tiling(0);
+}
+END_TEST
+
+/* A pivot that is NaN comes before a later one that is negative, though OpenBLAS only tells the latter; and an infinite pivot makes NaN of an
+ * infinity below it, though OpenBLAS makes 0 of it. */
+START_TEST(minors_beside_nan)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t n = 9;
+
+    for (int tiling = 0; tiling < TILINGS; tiling++)
+        for (int infinite = 0; infinite < 2; infinite++)
+            for (int u = 0; u < 2; u++) {
+                DA_AUTO da_array *A = NULL, *L = NULL;
+                z *a;
+
+                seed_values(42);
+                a = definite_values(dtype, n, 10);
+                if (infinite) {
+                    a[3 + 3 * n] = a[3 + 5 * n] = a[5 + 3 * n] = INFINITY;
+                } else {
+                    a[1 + 1 * n] = NAN;
+                    a[7 + 7 * n] = -1e-30;
+                }
+                set_tiling(tiling);
+                A = array_of(dtype, n, n, a);
+                ck_ok(da_cholesky(&L, A, u ? DA_UPPER : DA_LOWER));
+                ck_fails(da_wait(L), DA_ERROR_NUMERICAL,
+                         infinite ? "leading minor 6 of 9" : "leading minor 2 of 9");
+                free(a);
+            }
+    set_tiling(0);
+}
+END_TEST
+
+/* trtrs, getrf and gels: the first zero on the diagonal, one or several, NaN not among them */
+START_TEST(zero_pivots)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t n = 26;
+
+    seed_values(43);
+    for (int trial = 0; trial < 120; trial++) {
+        const bool upper = trial % 2;
+        z *t = random_values(dtype, n, n), *a = random_values(dtype, n + 4, n),
+          *b = random_values(dtype, n + 4, 2);
+        DA_AUTO da_array *T = NULL, *A = NULL, *S = NULL, *B = NULL, *C = NULL, *X = NULL, *Y = NULL,
+                         *Z = NULL, *L = NULL, *U = NULL, *P = NULL, *V = NULL;
+        int64_t info = 0;
+
+        for (int64_t i = 0; i < n; i++)
+            t[i + i * n] += 4;
+        for (int count = 0; count < trial % 4; count++) {
+            const int64_t i = some_index(n);
+
+            t[i + i * n] = count == 1 ? -0.0 : 0;
+            for (int64_t k = 0; k < n + 4;
+                 k++) /* what stands in this column is zero from the beginning to the end */
+                a[k + i * (n + 4)] = 0;
+            info = info == 0 || i + 1 < info ? i + 1 : info;
+        }
+        set_tiling(trial / 3 % TILINGS);
+        T = view_of(trial % VIEWS, dtype, n, n, t);
+        A = view_of(trial % VIEWS, dtype, n + 4, n, a);
+        B = array_of(dtype, n, 2, b);
+        C = array_of(dtype, n + 4, 2, b);
+        ck_ok(da_solve_triangular(&X, T, B, upper ? DA_UPPER : DA_LOWER | DA_TRANSPOSE));
+        check_told(X, "solve_triangular: diagonal element %d of %d is zero", info, n, "triangular");
+        ck_ok(DA_SLICE(&S, A, DA_RANGE(2, n + 2)));
+        ck_ok(da_solve(&Y, S, B));
+        check_told(Y, "solve: the matrix is singular: pivot %d of %d is zero", info, n, "solve");
+        ck_ok(da_lu(&U, &P, S));
+        ck_ok(da_lu_solve(&V, U, P, B));
+        check_told(V, "solve: the matrix is singular: pivot %d of %d is zero", info, n, "lu_solve");
+        ck_ok(da_wait(U));
+        ck_ok(da_lstsq(&Z, A, C));
+        check_told(Z, "lstsq: column %d of %d depends on those before it", info, n, "lstsq");
+        /* in place */
+        ck_ok(da_solve_triangular_inplace(T, B, upper ? DA_UPPER : DA_LOWER | DA_TRANSPOSE));
+        check_told(B, "solve_triangular: diagonal element %d of %d is zero", info, n, "triangular in place");
+        free(t);
+        free(a);
+        free(b);
+    }
+    set_tiling(0);
+}
+END_TEST
+
+/* A zero pivot and a NaN: the zero is told where it comes before the NaN has reached its place, as LAPACK would. */
+START_TEST(zero_before_nan)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t n = 18;
+
+    seed_values(44);
+    for (int tiling = 0; tiling < TILINGS; tiling++) {
+        z *t = random_values(dtype, n, n), *b = random_values(dtype, n, 2);
+        DA_AUTO da_array *T = NULL, *B = NULL, *X = NULL, *Y = NULL;
+
+        keep_triangle(t, n, n, true, false);
+        for (int64_t i = 0; i < n; i++)
+            t[i + i * n] += 4;
+        t[3 + 3 * n] = 0;
+        t[11 + 11 * n] = NAN;
+        t[15 + 15 * n] = 0;
+        set_tiling(tiling);
+        T = array_of(dtype, n, n, t);
+        B = array_of(dtype, n, 2, b);
+        ck_ok(da_solve_triangular(&X, T, B, DA_UPPER));
+        check_told(X, "solve_triangular: diagonal element %d of %d is zero", 4, n, "triangular");
+        ck_ok(da_solve(&Y, T, B));
+        check_told(Y, "solve: the matrix is singular: pivot %d of %d is zero", 4, n, "solve");
+        free(t);
+        free(b);
+    }
+    set_tiling(0);
+}
+END_TEST
+
+/* Of a batch the lowest index in any matrix. */
+START_TEST(batches)
+{
+    const int64_t n = 7, count = 40, bad[][2] = {{31, 5}, {8, 2}, {39, 6}, {17, 2}};
+    double *a = calloc((size_t)(count * n * n), sizeof *a);
+    DA_AUTO da_array *A = NULL, *B = NULL, *L = NULL, *X = NULL, *T = NULL, *S = NULL;
+
+    for (int64_t k = 0; k < count; k++)
+        for (int64_t i = 0; i < n; i++)
+            a[k * n * n + i * (n + 1)] = 2;
+    for (int k = 0; k < 4; k++)
+        a[bad[k][0] * n * n + bad[k][1] * (n + 1)] = 0;
+    set_tiling(_i);
+    ck_ok(da_from_host(&A, DA_F64, DA_SHAPE(5, 8, n, n), a, DA_ROW_MAJOR));
+    ck_ok(da_ones(&B, DA_F64, DA_SHAPE(n, 3)));
+    ck_ok(da_cholesky(&L, A, DA_LOWER));
+    ck_fails(da_wait(L), DA_ERROR_NUMERICAL, "leading minor 3 of 7");
+    ck_ok(da_solve(&X, A, B));
+    ck_fails(da_wait(X), DA_ERROR_NUMERICAL, "pivot 3 of 7");
+    ck_ok(da_solve_triangular(&T, A, B, DA_LOWER));
+    ck_fails(da_wait(T), DA_ERROR_NUMERICAL, "diagonal element 3 of 7");
+    ck_ok(da_lstsq(&S, A, B));
+    ck_fails(da_wait(S), DA_ERROR_NUMERICAL, "lstsq: column 3 of 7");
+    set_tiling(0);
+    free(a);
+}
+END_TEST
+
+/* ---- inherited ---- */
+
+enum { N = 12 };
+static const char sentence[] = "cholesky: leading minor 3 of 12 is not positive definite";
+
+/* A matrix of which a part of the storage broke down, though the values that it shows are good: n I + small numbers, lower triangle
+ * dominant too. */
+static da_array *carrying(da_dtype dtype)
+{
+    DA_AUTO da_array *base = NULL;
+    da_array *square = NULL;
+    z *a = random_values(dtype, N, N);
+    void *data = calloc(N * N, da_dtype_size(dtype));
+
+    for (int bad = 1; bad >= 0; bad--) {
+        for (int64_t j = 0; j < N; j++)
+            for (int64_t i = 0; i < N; i++) {
+                z x = i == j ? (z)(bad && i == 2 ? -1 : N) : a[(i > j ? i : j) + (i > j ? j : i) * N] / 4;
+                if (is_complex(dtype))
+                    x = i < j ? conj(x) : i == j ? creal(x) : x;
+                put(dtype, data, i + j * N, x);
+            }
+        if (bad) {
+            ck_ok(da_zeros(&base, dtype, DA_SHAPE(N, N + 1)));
+            ck_ok(DA_SLICE(&square, base, DA_WHOLE, DA_RANGE(1, N + 1)));
+        }
+        ck_ok(da_write(square, DA_SHAPE(0, 0), DA_SHAPE(N, N), data, DA_COL_MAJOR));
+        if (bad)
+            ck_ok(da_cholesky_inplace(square, DA_LOWER));
+    }
+    ck_fails(da_wait(square), DA_ERROR_NUMERICAL, sentence);
+    free(data);
+    free(a);
+    return square;
+}
+
+static da_array *good(da_dtype dtype)
+{
+    DA_AUTO da_array *eye = NULL;
+    da_array *a = NULL;
+
+    ck_ok(da_eye(&eye, dtype, N, N, 0));
+    ck_ok(da_eval(&a, da_multiply(eye, N)));
+    return a;
+}
+
+/* What operation i makes of x, which carries something or not, and of good operands; false beyond the last one. `other` may be another result. */
+#define OPERATIONS(OP)                                                                                       \
+    OP("matmul's a", da_matmul(out, x, g))                                                                   \
+    OP("matmul's b", da_matmul(out, g, x))                                                                   \
+    OP("gemm's a", in_place(out, g, (da_gemm)(*out, one, x, g, zero)))                                       \
+    OP("gemm's b", in_place(out, g, (da_gemm)(*out, one, g, x, one)))                                        \
+    OP("gemm's c", in_place(out, x, (da_gemm)(*out, one, g, g, one)))                                        \
+    OP("cholesky", da_cholesky(out, x, DA_LOWER))                                                            \
+    OP("cholesky, upper", da_cholesky(out, x, DA_UPPER))                                                     \
+    OP("cholesky_inplace", in_place(out, x, da_cholesky_inplace(*out, DA_UPPER)))                            \
+    OP("qr's q", da_qr(out, NULL, x))                                                                        \
+    OP("qr's r", da_qr(NULL, out, x))                                                                        \
+    OP("qr's both", da_qr(other, out, x))                                                                    \
+    OP("qr_q", factored(out, x, g, 0))                                                                       \
+    OP("qr_r", factored(out, x, g, 1))                                                                       \
+    OP("qr_apply's f", factored(out, x, g, 2))                                                               \
+    OP("qr_apply's b", factored(out, g, x, 2))                                                               \
+    OP("lu", da_lu(out, other, x))                                                                           \
+    OP("lu's pivots", da_lu(other, out, x))                                                                  \
+    OP("lu_solve's lu", solved(out, x, g, g))                                                                \
+    OP("lu_solve's pivots", solved(out, g, x, g))                                                            \
+    OP("lu_solve's b", solved(out, g, g, x))                                                                 \
+    OP("solve's a", da_solve(out, x, g))                                                                     \
+    OP("solve's b", da_solve(out, g, x))                                                                     \
+    OP("solve_triangular's t", da_solve_triangular(out, x, g, DA_LOWER))                                     \
+    OP("solve_triangular's b", da_solve_triangular(out, g, x, DA_UPPER | DA_RIGHT))                          \
+    OP("solve_triangular_inplace's t", in_place(out, g, da_solve_triangular_inplace(x, *out, DA_UPPER)))     \
+    OP("solve_triangular_inplace's b", in_place(out, x, da_solve_triangular_inplace(g, *out, DA_UPPER)))     \
+    OP("lstsq's a", da_lstsq(out, x, g))                                                                     \
+    OP("lstsq's b", da_lstsq(out, g, x))
+
+/* For operations in place: what they change is a copy, which carries what x does, and is a part of a larger array. */
+#define in_place(out, x, call) (copy_inside((out), (x)) == DA_OK ? (call) : DA_ERROR_ARGUMENT)
+
+static da_status copy_inside(da_array **out, const da_array *x)
+{
+    da_array *view = NULL;
+
+    DA_TRY(da_copy(out, x));
+    DA_TRY(DA_SLICE(&view, *out, DA_EVERY(-1), DA_EVERY(-1))); /* n I stays what it is, in another layout */
+    da_array_move(out, &view);
+    return DA_OK;
+}
+
+static da_status factored(da_array **out, const da_array *x, const da_array *b, int what)
+{
+    DA_AUTO da_qr_factors *f = NULL;
+
+    DA_TRY(da_qr_factor(&f, x));
+    return what == 0   ? da_qr_q(out, f, DA_COMPLETE)
+           : what == 1 ? da_qr_r(out, f, 0)
+                       : da_qr_apply(out, f, b, 0);
+}
+
+static da_status solved(da_array **out, const da_array *of_lu, const da_array *of_pivots, const da_array *b)
+{
+    DA_AUTO da_array *lu = NULL, *pivots = NULL, *other = NULL, *more = NULL;
+
+    DA_TRY(da_lu(&lu, &more, of_lu));
+    DA_TRY(da_lu(&other, &pivots, of_pivots));
+    return da_lu_solve(out, lu, pivots, b);
+}
+
+static bool operation(int i, da_array **out, da_array **other, const da_array *x, const da_array *g,
+                      const char **name)
+{
+    const da_scalar one = DA_NUMBER(1), zero = DA_NUMBER(0);
+    int at = 0;
+
+#define OP(text, call)                                                                                       \
+    if (i == at++) {                                                                                         \
+        da_status status;                                                                                    \
+        *name = text;                                                                                        \
+        status = (call);                                                                                     \
+        ck_assert_msg(status == DA_OK, "%s: %s", text, da_error());                                          \
+        return true;                                                                                         \
+    }
+    OPERATIONS(OP)
+#undef OP
+    return false;
+}
+
+START_TEST(inherited)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const char *name = "";
+
+    seed_values(45);
+    for (int tiling = 0; tiling < TILINGS; tiling++) {
+        DA_AUTO da_array *x = NULL, *g = NULL;
+
+        set_tiling(tiling);
+        x = carrying(dtype);
+        g = good(dtype);
+        for (int i = 0;; i++) {
+            DA_AUTO da_array *out = NULL, *other = NULL, *fresh = NULL, *view = NULL, *after = NULL;
+
+            if (!operation(i, &out, &other, x, g, &name))
+                break;
+            ck_assert_msg(da_wait(out) == DA_ERROR_NUMERICAL && strstr(da_error(), sentence),
+                          "%s tells \"%s\"", name, da_error());
+            if (other)
+                ck_fails(da_wait(other), DA_ERROR_NUMERICAL, sentence);
+            ck_ok(da_matrix_transpose(&view, x));
+            ck_fails(da_wait(view), DA_ERROR_NUMERICAL, sentence);
+            /* what is good stays so, and the library works */
+            ck_ok(da_wait(g));
+            operation(i, &fresh, &after, g, g, &name);
+            ck_assert_msg(da_wait(fresh) == DA_OK, "%s with good operands afterwards: %s", name, da_error());
+        }
+    }
+    set_tiling(0);
+}
+END_TEST
+
+/* All of an array written without its values being used: nothing is left of its faults. A part of it, or with its values: they stay. */
+START_TEST(cleared)
+{
+    const da_dtype dtype = float_dtypes[_i % FLOAT_DTYPES];
+    const int transposed = _i / FLOAT_DTYPES;
+
+    for (int how = 0; how < 4; how++) {
+        DA_AUTO da_array *x = NULL, *g = NULL, *c = NULL, *part = NULL, *sum = NULL, *view = NULL,
+                         *x_part = NULL;
+        da_array *target;
+
+        seed_values(46);
+        set_tiling(how % TILINGS);
+        x = carrying(dtype);
+        g = good(dtype);
+        ck_ok(da_copy(&c, x));
+        ck_fails(da_wait(c), DA_ERROR_NUMERICAL, sentence);
+        ck_ok(da_matrix_transpose(&view, c));
+        target = transposed ? view : c;
+        switch (how) {
+        case 0: /* all of it */
+            ck_ok(da_gemm(target, 1, g, g, 0));
+            ck_ok(da_wait(c));
+            ck_ok(da_matmul(&sum, c, g));
+            ck_ok(da_wait(sum));
+            break;
+        case 1: /* with its values */ ck_ok(da_gemm(target, 1, g, g, 1)); break;
+        case 2: /* a part */
+            ck_ok(DA_SLICE(&part, target, DA_RANGE(0, N - 1)));
+            ck_ok(DA_SLICE(&x_part, g, DA_RANGE(0, N - 1)));
+            ck_ok(da_gemm(part, 1, x_part, g, 0));
+            break;
+        default: /* by something that carries it */ ck_ok(da_gemm(target, 1, g, x, 0)); break;
+        }
+        if (how > 0)
+            ck_fails(da_wait(c), DA_ERROR_NUMERICAL, sentence);
+    }
+    set_tiling(0);
+}
+END_TEST
+
+DA_TEST_MAIN("linalg_faults", DA_CASE_LOOP("leading minors", FLOAT_DTYPES, leading_minors),
+             DA_CASE_LOOP("minors beside NaN", FLOAT_DTYPES, minors_beside_nan),
+             DA_CASE_LOOP("zero pivots", FLOAT_DTYPES, zero_pivots),
+             DA_CASE_LOOP("zero before NaN", FLOAT_DTYPES, zero_before_nan),
+             DA_CASE_LOOP("batches", TILINGS, batches), DA_CASE_LOOP("inherited", FLOAT_DTYPES, inherited),
+             DA_CASE_LOOP("cleared", 2 * FLOAT_DTYPES, cleared))
