@@ -36,6 +36,17 @@
 #define DA_CONJ(x) (x)
 #endif
 
+/* Below this the reciprocal of a number may be infinite; above the other nobody adds up to infinity. */
+#define DA_SMALL (sizeof(DA_REAL) == 4 ? 0x1p-126 : 0x1p-1022)
+#define DA_LARGE (sizeof(DA_REAL) == 4 ? 0x1p60 : 0x1p700)
+
+/* |x| as LAPACK compares it. */
+#if DA_COMPLEX
+#define DA_SIZE(x) (fabs((double)DA_RE(x)) + fabs((double)((const DA_REAL *)&(x))[1]))
+#else
+#define DA_SIZE(x) fabs((double)(x))
+#endif
+
 /* Element (i, j) of a da_matrix. */
 #define DA_ENTRY(matrix, i, j) (((DA_T *)(matrix).data)[(i) + (ptrdiff_t)(j) * (matrix).ld])
 
