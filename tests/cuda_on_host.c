@@ -541,7 +541,7 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
 #define VALUE(x) (*(x))
 #define POINTER(x) (x)
 
-#define ROUTINES(L, l, T, R, S, rank, C)                                                                     \
+#define ROUTINES(L, l, T, R, S, rank, C, he)                                                                 \
     cublasStatus_t cublas##L##gemm_v2(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int m,   \
                                       int n, int k, const T *alpha, const T *a, int lda, const T *b,         \
                                       int ldb, const T *beta, T *c, int ldc)                                 \
@@ -644,6 +644,39 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         (void)h, (void)work, (void)size;                                                                     \
         *info = LAPACKE_##l##geqrf(LAPACK_COL_MAJOR, m, n, (C *)a, lda, (C *)tau);                           \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##he##_bufferSize(cusolverDnHandle_t h, cusolverEigMode_t mode,            \
+                                                    cublasFillMode_t uplo, int n, const T *a, int lda,       \
+                                                    const R *w, int *size)                                   \
+    {                                                                                                        \
+        (void)h, (void)mode, (void)uplo, (void)n, (void)a, (void)lda, (void)w;                               \
+        *size = 1;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##he(cusolverDnHandle_t h, cusolverEigMode_t mode, cublasFillMode_t uplo,  \
+                                       int n, T *a, int lda, R *w, T *work, int size, int *info)             \
+    {                                                                                                        \
+        (void)h, (void)work, (void)size;                                                                     \
+        *info = LAPACKE_##l##he(LAPACK_COL_MAJOR, mode == CUSOLVER_EIG_MODE_VECTOR ? 'V' : 'N',              \
+                                uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n, (C *)a, lda, w);              \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##gesvd_bufferSize(cusolverDnHandle_t h, int m, int n, int *size)          \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        *size = 1;                                                                                           \
+        return m >= n ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_INVALID_VALUE;                             \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##gesvd(cusolverDnHandle_t h, signed char job_u, signed char job_vt,       \
+                                          int m, int n, T *a, int lda, R *s, T *u, int ldu, T *vt, int ldvt, \
+                                          T *work, int size, R *rwork, int *info)                            \
+    {                                                                                                        \
+        (void)h, (void)work, (void)size;                                                                     \
+        if (m < n)                                                                                           \
+            return CUSOLVER_STATUS_INVALID_VALUE;                                                            \
+        *info = LAPACKE_##l##gesvd(LAPACK_COL_MAJOR, (char)job_u, (char)job_vt, m, n, (C *)a, lda, s,        \
+                                   (C *)u, ldu, (C *)vt, ldvt, rwork);                                       \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }
 
 /* symmetric (kind sy) or Hermitian (he): mm, rank k and rank 2k, where K is the type of beta, SK how cblas takes it */
@@ -694,10 +727,10 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         return CUBLAS_STATUS_SUCCESS;                                                                        \
     }
 
-ROUTINES(S, s, float, float, VALUE, syrk, float)
-ROUTINES(D, d, double, double, VALUE, syrk, double)
-ROUTINES(C, c, cuComplex, float, POINTER, herk, lapack_complex_float)
-ROUTINES(Z, z, cuDoubleComplex, double, POINTER, herk, lapack_complex_double)
+ROUTINES(S, s, float, float, VALUE, syrk, float, syevd)
+ROUTINES(D, d, double, double, VALUE, syrk, double, syevd)
+ROUTINES(C, c, cuComplex, float, POINTER, herk, lapack_complex_float, heevd)
+ROUTINES(Z, z, cuDoubleComplex, double, POINTER, herk, lapack_complex_double, heevd)
 
 SYMMETRIC(S, s, float, sy, float, VALUE, VALUE)
 SYMMETRIC(D, d, double, sy, double, VALUE, VALUE)

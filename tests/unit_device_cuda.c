@@ -17,6 +17,8 @@ int main(void)
 #include "device/device.h"
 #include "kernels.h"
 
+#include <complex.h>
+#undef I
 #include <float.h>
 #include <math.h>
 
@@ -126,6 +128,21 @@ static operand pivots(int64_t n)
     operand o = {.dtype = DA_I64, .ndim = 1, .shape = {n}, .strides = {2}};
 
     o.bytes = (size_t)(2 * n + 2 * GAP) * sizeof(int64_t);
+    o.host = calloc(1, o.bytes);
+    ck_assert_ptr_nonnull(o.host);
+    return o;
+}
+
+/* batch (or 0: no such axis) vectors of the real dtype that belongs to t */
+static operand reals(da_dtype t, int64_t batch, int64_t n)
+{
+    operand o = {.dtype = is_single(t) ? DA_F32 : DA_F64, .ndim = batch ? 2 : 1};
+
+    o.shape[0] = batch ? batch : n;
+    o.shape[1] = n;
+    o.strides[0] = batch ? n : 1;
+    o.strides[1] = 1;
+    o.bytes = (size_t)((batch ? batch : 1) * n + 2 * GAP) * da_dtype_size(o.dtype);
     o.host = calloc(1, o.bytes);
     ck_assert_ptr_nonnull(o.host);
     return o;
@@ -660,6 +677,161 @@ START_TEST(lu_update)
 }
 END_TEST
 
+/* ---- eigenvalues and singular values ---- */
+
+/* An element of the device's result. */
+static double _Complex got(const operand *o, int64_t i, int64_t j)
+{
+    const int64_t at = place(o, 0, i, j);
+    double _Complex z = get(o->dtype, o->got, at, 0);
+
+    if (is_complex(o->dtype))
+        ((double *)&z)[1] = get(o->dtype, o->got, at, 1);
+    return z;
+}
+
+/* Of a value in the device's vector. */
+static double got_real(const operand *o, int64_t i)
+{
+    return get(o->dtype, o->got, GAP + i, 0);
+}
+
+/* Element (i, j) of the operand that there was. */
+static double _Complex was(const operand *o, int64_t i, int64_t j)
+{
+    operand before = *o;
+
+    before.got = o->host;
+    return got(&before, i, j);
+}
+
+/* Values as the CPU's, vectors that belong to them. */
+START_TEST(heevd)
+{
+    const da_dtype t = dtypes[_i];
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+
+    for (int how = 0; how < 4; how++)
+        for (int n = 1; n < 42; n += 20) {
+            const da_heevd_args args = {how & 1 ? DA_UPPER : DA_LOWER, how & 2 ? 1 : 0};
+            operand o[2] = {positive(t, 0, n), reals(t, 0, n)}, original = copy_of(&o[0]);
+            int64_t info;
+
+            for (int j = 0; j < n; j++) { /* what is not to be read */
+                if (is_complex(t))
+                    put(t, o[0].host, place(&o[0], 0, j, j), get(t, o[0].host, place(&o[0], 0, j, j), 0),
+                        NAN);
+                for (int i = 0; i < n; i++)
+                    if (how & 1 ? i > j : i < j)
+                        put(t, o[0].host, place(&o[0], 0, i, j), NAN, NAN);
+            }
+            ck_assert(on_device(&da_codelet_heevd, 2, o, &args, sizeof args));
+            on_cpu(&da_codelet_heevd, 2, o, &args, sizeof args, &info);
+            ck_assert_int_eq(info, 0);
+            ck_assert_int_eq(*device_info, 0);
+            same("heevd", "values", &o[1]);
+            for (int j = 0; j < n && args.vectors; j++)
+                for (int i = 0; i < n; i++) {
+                    double _Complex sum = 0;
+                    for (int k = 0; k < n; k++)
+                        sum += was(&original, i, k) * got(&o[0], k, j);
+                    ck_assert_msg(cabs(sum - got_real(&o[1], j) * got(&o[0], i, j)) <=
+                                      300 * eps * (2 * n + 2),
+                                  "vector %d of %d %s: %g", j, n, da_dtype_name(t),
+                                  cabs(sum - got_real(&o[1], j) * got(&o[0], i, j)));
+                }
+            drop_all(2, o);
+            drop(&original);
+        }
+}
+END_TEST
+
+START_TEST(heevd_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+    const da_heevd_args args = {DA_LOWER, 1};
+
+    for (int column = 0; column < 23; column += 11)
+        for (int infinite = 0; infinite < 2; infinite++) {
+            operand o[2] = {positive(t, 0, 23), reals(t, 0, 23)};
+            int64_t info;
+
+            put(t, o[0].host, place(&o[0], 0, 22, column), infinite ? INFINITY : NAN, 0);
+            ck_assert(on_device(&da_codelet_heevd, 2, o, &args, sizeof args));
+            on_cpu(&da_codelet_heevd, 2, o, &args, sizeof args, &info);
+            ck_assert_int_eq(info, column + 1);
+            ck_assert_int_eq(*device_info, info);
+            drop_all(2, o);
+        }
+    operand batch[2] = {positive(t, 3, 12), reals(t, 3, 12)};
+    put(t, batch[0].host, place(&batch[0], 1, 9, 8), NAN, 0);
+    put(t, batch[0].host, place(&batch[0], 2, 9, 4), NAN, 0);
+    both(&da_codelet_heevd, "the least fault of a batch", 2, batch, &args, sizeof args);
+    ck_assert_int_eq(*device_info, 5);
+    operand fine[2] = {positive(t, 3, 12), reals(t, 3, 12)};
+    int64_t info;
+    ck_assert(on_device(&da_codelet_heevd, 2, fine, &args, sizeof args));
+    on_cpu(&da_codelet_heevd, 2, fine, &args, sizeof args, &info);
+    same("heevd", "values of a batch", &fine[1]);
+    drop_all(2, fine);
+}
+END_TEST
+
+START_TEST(gesdd)
+{
+    const da_dtype t = dtypes[_i];
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+    static const int shapes[][3] = {{30, 30, 30}, {41, 12, 12}, {41, 12, 41}, {5, 1, 5}};
+    const da_gesdd_args args = {0, 0};
+
+    for (int s = 0; s < 4; s++) {
+        const int m = shapes[s][0], n = shapes[s][1];
+        operand o[4] = {matrix(t, m, n), reals(t, 0, n), matrix(t, m, shapes[s][2]), matrix(t, n, n)};
+        operand original = copy_of(&o[0]), values[2] = {copy_of(&o[0]), reals(t, 0, n)};
+        int64_t info;
+
+        ck_assert(on_device(&da_codelet_gesdd, 4, o, &args, sizeof args));
+        ck_assert_int_eq(*device_info, 0);
+        on_cpu(&da_codelet_gesdd, 4, o, &args, sizeof args, &info);
+        same("gesdd", "values", &o[1]);
+        for (int j = 0; j < n; j++)
+            for (int i = 0; i < m; i++) {
+                double _Complex sum = 0;
+                for (int k = 0; k < n; k++)
+                    sum += got(&o[2], i, k) * got_real(&o[1], k) * got(&o[3], k, j);
+                ck_assert_msg(cabs(sum - was(&original, i, j)) <= 300 * eps * m, "%d x %d %s: (%d, %d): %g",
+                              m, n, da_dtype_name(t), i, j, cabs(sum - was(&original, i, j)));
+            }
+        ck_assert(on_device(&da_codelet_gesdd_values, 2, values, &args, sizeof args));
+        on_cpu(&da_codelet_gesdd_values, 2, values, &args, sizeof args, &info);
+        same("gesdd_values", "values", &values[1]);
+        drop_all(4, o);
+        drop_all(2, values);
+        drop(&original);
+    }
+}
+END_TEST
+
+START_TEST(gesdd_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (unsigned rows = 0; rows < 2; rows++) {
+        const da_gesdd_args args = {rows, 0};
+        operand o[2] = {matrix(t, 30, 20), reals(t, 0, 20)};
+        int64_t info;
+
+        put(t, o[0].host, place(&o[0], 0, 12, 19), is_complex(t) ? 1 : NAN, NAN);
+        put(t, o[0].host, place(&o[0], 0, 29, 7), -INFINITY, 0);
+        ck_assert(on_device(&da_codelet_gesdd_values, 2, o, &args, sizeof args));
+        on_cpu(&da_codelet_gesdd_values, 2, o, &args, sizeof args, &info);
+        ck_assert_int_eq(info, rows ? 13 : 8);
+        ck_assert_int_eq(*device_info, info);
+        drop_all(2, o);
+    }
+}
+END_TEST
+
 /* ---- memory ---- */
 
 START_TEST(locked_pages)
@@ -746,7 +918,9 @@ START_TEST(compiles_own)
     ck_ok(cuda_reflector_factor(&call, dtypes[_i], &a, NULL, NULL));
     ck_ok(cuda_pivots(&call, NULL, 1, 0, NULL, 4, 4));
     ck_ok(cuda_spread_nan(&call, dtypes[_i], &a, NULL));
-    ck_assert_int_eq(compiled, 6);
+    ck_ok(cuda_clean(&call, dtypes[_i], &a, DA_LOWER, false, NULL));
+    ck_ok(cuda_spectral_fault(&call, NULL, 4, NULL));
+    ck_assert_int_eq(compiled, 9);
 }
 END_TEST
 
@@ -770,7 +944,7 @@ int main(void)
     const da_test_case running[] = {
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan,
-                     lu_update),
+                     lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
     };
     const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
     int devices = 0, status = EXIT_SUCCESS;

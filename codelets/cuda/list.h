@@ -22,7 +22,10 @@
     K(gemqrt,            R, R, RW)   \
     K(tpmqrt,            R, R, RW, RW) \
     K(getrf,             RW, WP)     \
-    K(lu_update,         R, RP, RW)
+    K(lu_update,         R, RP, RW)  \
+    K(heevd,             RW, WV)     \
+    K(gesdd,             RW, WV, W, W) \
+    K(gesdd_values,      RW, WV)
 /* clang-format on */
 
 /* cuda_NAME_takes: whether the sizes fit, for one matrix of the batch; cuda_NAME_DTYPE: what runs */

@@ -9,8 +9,19 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* What a buffer is, in list.h: written or not, and the number of axes that the kernel works on. */
-enum { R = 2, W = 2 + 4, RW = 2 + 4, RP = 1, WP = 1 + 4, KIND_AXES = 3, KIND_WRITTEN = 4, MOST_BUFFERS = 4 };
+/* What a buffer is, in list.h: written or not, the number of axes that the kernel works on, and whether it is of the real dtype. */
+enum {
+    KIND_AXES = 3,
+    KIND_WRITTEN = 4,
+    KIND_REAL = 8,
+    R = 2,
+    W = 2 + KIND_WRITTEN,
+    RW = 2 + KIND_WRITTEN,
+    RP = 1,
+    WP = 1 + KIND_WRITTEN,
+    WV = 1 + KIND_WRITTEN + KIND_REAL,
+    MOST_BUFFERS = 4
+};
 
 /* ---- sizes ---- */
 
@@ -154,7 +165,8 @@ static bool tpmqrt_fits(const da_call *call)
            (args->flags & DA_RIGHT ? are(a, b.m, v.n) && b.n == v.m : are(a, v.n, b.n) && b.m == v.m);
 }
 
-static int64_t pivots_of(const da_call *call, int index)
+/* Elements of a vector. */
+static int64_t length_of(const da_call *call, int index)
 {
     return call->buffers[index].shape[call->buffers[index].ndim - 1];
 }
@@ -163,7 +175,7 @@ static bool getrf_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0);
 
-    return pivots_of(call, 1) == least(a.m, a.n);
+    return length_of(call, 1) == least(a.m, a.n);
 }
 
 static bool lu_update_fits(const da_call *call)
@@ -171,6 +183,28 @@ static bool lu_update_fits(const da_call *call)
     const extents panel = extents_of(call, 0), c = extents_of(call, 2);
 
     return panel.m >= panel.n && c.m == panel.m && da_device_exchange_takes(call, 1, 2);
+}
+
+static bool heevd_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m == a.n && length_of(call, 1) == a.m;
+}
+
+static bool gesdd_values_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m >= a.n && length_of(call, 1) == a.n;
+}
+
+static bool gesdd_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0), u = extents_of(call, 2);
+
+    return gesdd_values_fits(call) && u.m == a.m && (u.n == a.n || u.n == a.m) &&
+           are(extents_of(call, 3), a.n, a.n);
 }
 
 /* ---- running ---- */
@@ -187,13 +221,14 @@ static da_status each(const da_call *call, const unsigned char *kinds, const da_
 
 static bool takes(const da_call *call, int n, const unsigned char *kinds)
 {
-    unsigned char axes[MOST_BUFFERS], written[MOST_BUFFERS];
+    unsigned char axes[MOST_BUFFERS], written[MOST_BUFFERS], real[MOST_BUFFERS];
 
     for (int i = 0; i < n; i++) {
         axes[i] = kinds[i] & KIND_AXES;
         written[i] = kinds[i] & KIND_WRITTEN;
+        real[i] = kinds[i] & KIND_REAL;
     }
-    return cuda_takes(call, n, axes, written);
+    return cuda_takes(call, n, axes, written, real);
 }
 
 #define KERNEL_(name, ...)                                                                                   \
@@ -231,6 +266,9 @@ RUN_(geqrt)
 RUN_(gemqrt)
 RUN_(tpmqrt)
 RUN_(getrf)
+RUN_(heevd)
+RUN_(gesdd)
+RUN_(gesdd_values)
 
 /* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */
 static da_status gemm_run(const da_device_ops *ops, const da_call *call)

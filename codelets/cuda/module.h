@@ -92,9 +92,10 @@ cuda_matrix cuda_matrix_of(const da_call *call, int index);
 
 /*
  * Whether buffers 0 .. n-1 are what a kernel here can use: axes[i] is 2 for a matrix (column-major, of the common dtype f32, f64, c64 or
- * c128) and 1 for pivots; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
+ * c128) and 1 for pivots, or where real[i] for contiguous elements of that dtype's real one; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
  */
-bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written);
+bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
+                const unsigned char *real);
 
 /* Runs a kernel on each matrix of a batch; axes as above. */
 da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel run);
@@ -138,5 +139,14 @@ da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_
 
 /* From the first column with a NaN on everything from the diagonal down and to the right becomes NaN; found has a->n + 1 zeros. */
 da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found);
+
+/* found[j], for j < a->n, and found[a->n], all 0, become 1 if column j (with by_row: row j, and a->m in place of a->n) or any of them has a NaN
+ * or an infinity in the triangle `uplo` (0: in all of it); then all of a becomes 0, which every routine comes to an end with. With a
+ * triangle the diagonal's imaginary parts become 0. */
+da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
+                     const int *found);
+
+/* Merges what cuda_clean() found of n columns into *call->info, on the device, or if that is nothing, n + *failed if that is > 0. */
+da_status cuda_spectral_fault(const da_call *call, const int *found, int n, const int *failed);
 
 #endif

@@ -36,7 +36,17 @@ static bool is_matrix(const da_buffer *b)
     return n <= 1 || m == 0 || (b->strides[lead + 1] >= m && b->strides[lead + 1] <= INT_MAX);
 }
 
-bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written)
+/* A vector of the real dtype of matrices of this one. */
+static bool is_real_vector(const da_buffer *b, da_dtype dtype)
+{
+    const da_dtype wanted = dtype == DA_F32 || dtype == DA_C64 ? DA_F32 : DA_F64;
+
+    return b->ndim > 0 && b->dtype == wanted &&
+           (b->shape[b->ndim - 1] <= 1 || b->strides[b->ndim - 1] == 1) && b->shape[b->ndim - 1] <= INT_MAX;
+}
+
+bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
+                const unsigned char *real)
 {
     da_dtype dtype = (da_dtype)0;
 
@@ -46,7 +56,10 @@ bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const uns
     for (int i = 0; i < n; i++) {
         const da_buffer *const b = &call->buffers[i];
 
-        if (axes[i] == 1) {
+        if (real[i]) { /* after a matrix */
+            if (!is_real_vector(b, dtype))
+                return false;
+        } else if (axes[i] == 1) {
             if (b->dtype != DA_I64 || b->ndim < 1)
                 return false;
         } else {

@@ -12,6 +12,7 @@ enum { LANES = 256, SOURCE = 4000 };
 static const char real_text[] = "#define RE(x) (x)\n"
                                 "#define IS_ZERO(x) ((x) == 0)\n"
                                 "#define IS_NAN(x) ((x) != (x))\n"
+                                "#define IS_FINITE(x) ((x) - (x) == 0)\n"
                                 "#define NUMBER(x) ((T)(x))\n"
                                 "#define PRODUCT(x, y) ((x) * (y))\n"
                                 "#define SUM(x, y) ((x) + (y))\n";
@@ -19,6 +20,7 @@ static const char complex_text[] =
     "#define RE(x) ((x).re)\n"
     "#define IS_ZERO(x) ((x).re == 0 && (x).im == 0)\n"
     "#define IS_NAN(x) ((x).re != (x).re || (x).im != (x).im)\n"
+    "#define IS_FINITE(x) ((x).re - (x).re == 0 && (x).im - (x).im == 0)\n"
     "FUNCTION T NUMBER(REAL x) { T z; z.re = x; z.im = 0; return z; }\n"
     "FUNCTION T PRODUCT(T x, T y)\n"
     "{ T z; z.re = x.re * y.re - x.im * y.im; z.im = x.re * y.im + x.im * y.re; return z; }\n"
@@ -121,6 +123,41 @@ static const char spread_nan_text[] =
     "        x[i] = NUMBER((REAL)nan);\n"
     "}\n";
 
+/* A work-group a column. lower, upper: whether that triangle counts, of which the diagonal is made real unless both do. */
+static const char find_bad_text[] =
+    "KERNEL(find_bad)(BUFFER(i32, found), BUFFER(T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld),\n"
+    "                 VALUE(i64, lower), VALUE(i64, upper), VALUE(i64, by_row))\n"
+    "{\n"
+    "    GLOBAL T *x = DATA(T, a) + GROUP * ld;\n"
+    "    const i64 first = upper ? 0 : GROUP, end = lower || GROUP + 1 > m ? m : GROUP + 1;\n"
+    "    for (i64 i = first + LANE; i < end; i += LANES) {\n"
+    "        if (i == GROUP && !(lower && upper))\n"
+    "            x[i] = NUMBER(RE(x[i]));\n"
+    "        if (!IS_FINITE(x[i]))\n"
+    "            DATA(i32, found)[by_row ? i : GROUP] = DATA(i32, found)[by_row ? m : n] = 1;\n"
+    "    }\n"
+    "}\n";
+static const char clear_bad_text[] = "KERNEL(clear_bad)(BUFFER(T, a), BUFFER(const i32, found), VALUE(i64, "
+                                     "m), VALUE(i64, count), VALUE(i64, ld))\n"
+                                     "{\n"
+                                     "    if (DATA(const i32, found)[count])\n"
+                                     "        for (i64 i = LANE; i < m; i += LANES)\n"
+                                     "            DATA(T, a)[GROUP * ld + i] = NUMBER((REAL)0);\n"
+                                     "}\n";
+static const char spectral_fault_text[] =
+    "KERNEL(spectral_fault)(BUFFER(i64, info), BUFFER(const i32, found), BUFFER(const i32, failed), "
+    "VALUE(i64, "
+    "n))\n"
+    "{\n"
+    "    GLOBAL i64 *fault = DATA(i64, info);\n"
+    "    i64 mine = *DATA(const i32, failed) > 0 ? n + *DATA(const i32, failed) : 0;\n"
+    "    if (DATA(const i32, found)[n])\n"
+    "        for (mine = 1; !DATA(const i32, found)[mine - 1];)\n"
+    "            mine++;\n"
+    "    if (LANE == 0 && mine > 0 && (*fault == 0 || mine < *fault))\n"
+    "        *fault = mine;\n"
+    "}\n";
+
 static const char *word_of(da_dtype dtype)
 {
     return dtype == DA_F32 ? "f32" : dtype == DA_F64 ? "f64" : dtype == DA_C64 ? "c64" : "c128";
@@ -191,4 +228,28 @@ da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix
     return launch(call, dtype, "spread_nan", spread_nan_text, n, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(nan)});
+}
+
+da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
+                     const int *found)
+{
+    const int64_t m = a->m, n = a->n, ld = a->ld, lower = (uplo & DA_UPPER) == 0,
+                  upper = (uplo & DA_LOWER) == 0, rows = by_row, count = by_row ? m : n;
+
+    DA_TRY(launch(call, dtype, "find_bad", find_bad_text, n, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(lower), CUDA_VALUE(upper),
+                                          CUDA_VALUE(rows)}));
+    return launch(call, dtype, "clear_bad", clear_bad_text, n, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
+                                          CUDA_VALUE(count), CUDA_VALUE(ld)});
+}
+
+da_status cuda_spectral_fault(const da_call *call, const int *found, int n, const int *failed)
+{
+    const int64_t count = n;
+
+    return launch(call, DA_F64, "spectral_fault", spectral_fault_text, 1, 4,
+                  (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(found), CUDA_ADDRESS(failed),
+                                          CUDA_VALUE(count)});
 }
