@@ -63,9 +63,9 @@ typedef struct da_unmqr_args {
 } da_unmqr_args;
 
 /* Of a triangle from QR with column exchanges. */
-typedef struct da_rank_args {
+typedef struct da_numerical_rank_args {
     double rcond; /* 1 / rcond: the largest condition taken for full rank; negative: in units of -eps */
-} da_rank_args;
+} da_numerical_rank_args;
 
 /* Rows from the rank on become zero, or those of the identity. */
 typedef struct da_truncate_args {

@@ -134,7 +134,7 @@ static void setup_geqp3(work *w)
 
 static void setup_numerical_rank(work *w)
 {
-    w->value.rank = (da_rank_args){.rcond = 1e-16};
+    w->value.numerical_rank = (da_numerical_rank_args){.rcond = 1e-16};
     set_shape(w, 1, 1, 0);
     w->content[0] = IDENTITY;
 }

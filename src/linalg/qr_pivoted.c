@@ -150,7 +150,7 @@ static da_status truncate_rows(operation *op, const da_array *rank, const da_arr
 
 static da_status find_rank(operation *op, const da_array *rank, const da_array *r, double rcond)
 {
-    const da_rank_args args = {.rcond = rcond};
+    const da_numerical_rank_args args = {.rcond = rcond};
     task_builder t;
 
     EACH_LEAD (at, r) {
