@@ -8,6 +8,17 @@ enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500, DEVICE
 
 /* ---- the tiling ---- */
 
+/*
+ * How many blocks a panel should be cut into. One after the other, panels take time like m nb / blocks for each of their columns, and
+ * updates like m n / workers; more blocks are more work. The factors are list scheduling's with measured kernel times, for n up to 8192.
+ */
+static int64_t panel_blocks(const qr *f)
+{
+    const int64_t workers = rt_workers_for_shaping(), factor = workers > 4 ? 8 : 4;
+
+    return workers == 1 ? 1 : most(least(factor * f->nb * workers / most(f->n, 1), workers), 1);
+}
+
 static void choose_tile(qr *f, const da_shape *shape)
 {
     const int64_t workers = rt_workers_for_shaping();
@@ -21,17 +32,17 @@ static void choose_tile(qr *f, const da_shape *shape)
         f->nb = DEVICE_PANEL;
         f->mb = round_up(most(f->m, 1), f->nb);
     } else {
-        f->nb = f->rank <= 128 ? most(f->rank, 1) : 128;
-        if (f->m > 16 * f->n) /* tall: blocks that stay in the cache, for all workers */
+        const bool tall = f->m > 16 * f->n;
+
+        f->nb = f->rank <= 128 ? most(f->rank, 1) : f->rank <= 640 && !tall ? 64 : 128;
+        if (tall) /* blocks that stay in the cache, for all workers */
             f->mb = round_up(most(least(f->m / (4 * workers), 8000), 2000), f->nb);
-        else if (workers > 4)
-            f->mb = round_up(most(f->m / workers, 4 * f->nb), f->nb);
         else
-            f->mb = round_up(most(f->m, 1), f->nb);
+            f->mb = round_up(most((f->m + panel_blocks(f) - 1) / panel_blocks(f), 4 * f->nb), f->nb);
     }
-    /* a panel in one piece takes its reflectors all at once; the tree's kernels work best on few at a time */
-    f->ib = f->mb >= f->m ? f->nb : f->nb <= 64 ? 16 : 32;
-    f->ib = least(f->ib, f->nb);
+    /* the tree's kernels work best on few reflectors at a time, and so do panels where there is little else; updates on all at once */
+    f->tree_ib = least(f->nb <= 64 ? 16 : 32, f->nb);
+    f->ib = f->mb < f->m && f->m > 16 * f->n ? f->tree_ib : f->nb;
 }
 
 static int64_t blocks_of(const qr *f)
@@ -51,6 +62,10 @@ static span block_rows(const qr *f, int64_t block, int64_t from)
 static span t_rows(const qr *f, int64_t block)
 {
     return (span){block * f->ib, f->ib};
+}
+static span tree_t_rows(const qr *f, int64_t block)
+{
+    return (span){block * f->tree_ib, f->tree_ib};
 }
 static span triangle_rows(const qr *f, int64_t block, int64_t used)
 {
@@ -73,6 +88,7 @@ static da_status new_arrays(operation *op, qr *f)
 {
     const da_dtype dtype = f->v->s->dtype;
     const da_shape t_shape = shape_with(f->v, blocks_of(f) * f->ib, f->rank);
+    const da_shape tree_t_shape = shape_with(f->v, blocks_of(f) * f->tree_ib, f->rank);
     const da_shape triangles_shape = shape_with(f->v, blocks_of(f) * f->nb, f->rank);
     int64_t tile[DA_MAX_NDIM];
 
@@ -81,7 +97,8 @@ static da_status new_arrays(operation *op, qr *f)
     DA_TRY(operation_array(op, &f->t, dtype, &t_shape, tile));
     if (blocks_of(f) == 1)
         return DA_OK;
-    DA_TRY(operation_array(op, &f->tree_t, dtype, &t_shape, tile));
+    tile_with(tile, &tree_t_shape, f->tree_ib, f->nb);
+    DA_TRY(operation_array(op, &f->tree_t, dtype, &tree_t_shape, tile));
     tile_with(tile, &triangles_shape, f->nb, f->nb);
     return operation_array(op, &f->triangles, dtype, &triangles_shape, tile);
 }
@@ -94,11 +111,11 @@ static da_status new_arrays(operation *op, qr *f)
         for (int64_t upper = (first), lower = (first) + step_; lower <= (last);                              \
              upper += 2 * step_, lower += 2 * step_)
 
+/* The next panel's columns first, then what is left of earlier panels: with the columns next to the panel first, those far on the
+ * right would be left for the end, one update after the other. */
 static int update_priority(const qr *f, span k, span j)
 {
-    const int64_t panels = (j.at - (k.at + k.n)) / f->nb;
-
-    return j.at == k.at + k.n ? PRIORITY_NEXT : PRIORITY_UPDATE - (int)least(panels, PRIORITY_UPDATE);
+    return j.at == k.at + k.n ? PRIORITY_NEXT : PRIORITY_UPDATE - (int)least(k.at / f->nb, PRIORITY_UPDATE);
 }
 
 /* One block of panel k, and what its reflectors do to the columns on the right. */
@@ -147,13 +164,13 @@ static da_status merge_blocks(operation *op, const qr *f, const lead *at, span k
     task_begin(&t, &da_codelet_tpqrt);
     access_block(&t, f->triangles, at, triangle_rows(f, upper, top.n), k, DA_MODE_READ_WRITE);
     access_block(&t, f->triangles, at, triangle_rows(f, lower, bottom.n), k, DA_MODE_READ_WRITE);
-    access_block(&t, f->tree_t, at, t_rows(f, lower), k, DA_MODE_WRITE);
+    access_block(&t, f->tree_t, at, tree_t_rows(f, lower), k, DA_MODE_WRITE);
     task_priority(&t, PRIORITY_PANEL);
     DA_TRY(task_add(&t, &op->batch));
     EACH_SPAN (j, k.at + k.n, f->n, f->nb) {
         task_begin(&t, &da_codelet_tpmqrt);
         access_block(&t, f->triangles, at, triangle_rows(f, lower, bottom.n), k, DA_MODE_READ);
-        access_block(&t, f->tree_t, at, t_rows(f, lower), k, DA_MODE_READ);
+        access_block(&t, f->tree_t, at, tree_t_rows(f, lower), k, DA_MODE_READ);
         access_block(&t, f->v, at, top, j, DA_MODE_READ_WRITE);
         access_block(&t, f->v, at, bottom, j, DA_MODE_READ_WRITE);
         task_value(&t, &args, sizeof args);
@@ -266,7 +283,7 @@ static da_status apply_merge(operation *op, const qr *f, const lead *at, span k,
 
     task_begin(&t, &da_codelet_tpmqrt);
     access_block(&t, f->triangles, at, triangle_rows(f, lower, bottom.n), k, DA_MODE_READ);
-    access_block(&t, f->tree_t, at, t_rows(f, lower), k, DA_MODE_READ);
+    access_block(&t, f->tree_t, at, tree_t_rows(f, lower), k, DA_MODE_READ);
     access_block(&t, c, at, right ? p : top, right ? top : p, DA_MODE_READ_WRITE);
     access_block(&t, c, at, right ? p : bottom, right ? bottom : p, DA_MODE_READ_WRITE);
     task_value(&t, &args, sizeof args);

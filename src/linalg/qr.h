@@ -10,15 +10,15 @@
 #include "linalg/linalg.h"
 
 typedef struct qr {
-    int64_t m, n, rank; /* rank = min(m, n): the number of reflectors */
-    int64_t mb, nb,
-        ib; /* rows of a block, a multiple of nb; columns of a panel; reflectors that are applied at a time */
-    da_array *v; /* m x n: R above the diagonal, the blocks' reflectors below */
-    da_array *t; /* the blocks' T factors: ib rows for each block of rows */
+    int64_t m, n, rank;  /* rank = min(m, n): the number of reflectors */
+    int64_t mb, nb;      /* rows of a block, a multiple of nb; columns of a panel */
+    int64_t ib, tree_ib; /* reflectors that are applied at a time; the tree's */
+    da_array *v;         /* m x n: R above the diagonal, the blocks' reflectors below */
+    da_array *t;         /* the blocks' T factors: ib rows for each block of rows */
     /* with several blocks only: */
     da_array *
         triangles; /* nb rows for each block: R of the panel in the first one, the tree's reflectors in others */
-    da_array *tree_t; /* the tree's T factors: ib rows for each block */
+    da_array *tree_t; /* the tree's T factors: tree_ib rows for each block */
 } qr;
 
 /* Factors a into arrays of the operation's. */
