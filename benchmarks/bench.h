@@ -75,7 +75,7 @@ const char *bench_dtype_label(da_dtype dtype);
 /** Writes an array's tile extents into b->tile. */
 void bench_set_tile(bench *b, const da_array *a);
 
-extern const bench_case bench_matmul, bench_cholesky, bench_qr, bench_solve_triangular, bench_lu,
+extern const bench_case bench_matmul, bench_syrk, bench_cholesky, bench_qr, bench_solve_triangular, bench_lu,
     bench_small_matmul;
 extern const bench_case bench_batched_matmul, bench_batched_cholesky, bench_batched_lu, bench_batched_qr,
     bench_batched_solve;

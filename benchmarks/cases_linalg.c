@@ -272,6 +272,64 @@ const bench_case bench_cholesky = {"cholesky",
                                    cholesky_check,
                                    free_matrices};
 
+/* ---- syrk: the lower triangle of C = A A^T (herk: A A^H), in place with beta 0 on both sides ---- */
+
+static int syrk_ours(void *ctx)
+{
+    matrices *const m = ctx;
+    BENCH_TRY(da_herk(m->z, 1, m->x, 0, DA_LOWER));
+    BENCH_TRY(da_wait(m->z));
+    return 0;
+}
+
+static int syrk_reference(void *ctx)
+{
+    matrices *const m = ctx;
+    reference_herk(m->dtype, m->n, m->a, m->w);
+    return 0;
+}
+
+static int syrk_setup(bench *b)
+{
+    matrices *const m = make_matrices(b, WANT_W);
+    if (m == NULL || to_darray(&m->x, m, m->a) || to_darray(&m->z, m, m->w))
+        return 1;
+    bench_set_tile(b, m->z);
+    b->ours.run = syrk_ours;
+    b->reference.run = syrk_reference;
+    b->reference_name = "OpenBLAS syrk (herk) into an existing matrix";
+    b->work = cube(b);
+    return 0;
+}
+
+/* The other triangles of both are zeros. */
+static int syrk_check(bench *b)
+{
+    matrices *const m = b->state;
+    if (syrk_ours(m))
+        return 1;
+    memset(m->w, 0, m->bytes);
+    reference_herk(m->dtype, m->n, m->a, m->w);
+    void *const ours = to_host(b, m->z), *const scratch = bench_alloc(b, m->bytes);
+    const bool ok = ours != NULL && scratch != NULL;
+    if (ok) {
+        b->residual = reference_residual_gemm(m->dtype, m->n, m->a, m->a, ours, m->w, scratch);
+        b->residual_bound = 3;
+    }
+    free(ours);
+    free(scratch);
+    return ok ? 0 : 1;
+}
+
+const bench_case bench_syrk = {"syrk",
+                               "a triangle of C = A A^H, n x n",
+                               2048,
+                               96,
+                               BENCH_REAL | BENCH_COMPLEX,
+                               syrk_setup,
+                               syrk_check,
+                               free_matrices};
+
 /* ---- solve_triangular: n right-hand sides, in place against trsm in place, restored as for cholesky ---- */
 
 static int solve_restore_ours(void *ctx)

@@ -15,6 +15,7 @@
 
 static const bench_case *const cases[] = {
     &bench_matmul,
+    &bench_syrk,
     &bench_cholesky,
     &bench_qr,
     &bench_solve_triangular,

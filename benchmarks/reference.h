@@ -37,6 +37,8 @@ int reference_potrf(da_dtype dtype, int64_t n, void *a);
 int reference_geqrf(da_dtype dtype, int64_t n, void *a, reference_work *w);
 int reference_getrf(da_dtype dtype, int64_t n, void *a, reference_work *w);
 /** b = inverse(lower triangle of t) b */
+/* The lower triangle of c = a a^H. */
+void reference_herk(da_dtype dtype, int64_t n, const void *a, void *c);
 void reference_trsm(da_dtype dtype, int64_t n, const void *t, void *b);
 
 /** a = (g g^H)/n + I/100, Hermitian positive definite with a condition number of some hundreds. */

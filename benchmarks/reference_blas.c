@@ -163,6 +163,17 @@ static void triangular(da_dtype dtype, bool solve, CBLAS_SIDE side, CBLAS_UPLO u
     }
 }
 
+void reference_herk(da_dtype dtype, int64_t size, const void *a, void *c)
+{
+    const int n = (int)size;
+    switch (dtype) {
+    case DA_F32: cblas_ssyrk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, a, n, 0, c, n); break;
+    case DA_C64: cblas_cherk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, a, n, 0, c, n); break;
+    case DA_C128: cblas_zherk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, a, n, 0, c, n); break;
+    default: cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, a, n, 0, c, n); break;
+    }
+}
+
 void reference_trsm(da_dtype dtype, int64_t n, const void *t, void *b)
 {
     triangular(dtype, true, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, t, b);

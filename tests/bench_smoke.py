@@ -12,7 +12,7 @@ FIELDS = {
     "ratio_low": float, "residual": float,
 }  # fmt: skip
 CASES = {
-    "matmul", "cholesky", "qr", "solve_triangular", "lu", "expr", "expr_assign", "expr_math_assign", "sum",
+    "matmul", "syrk", "cholesky", "qr", "solve_triangular", "lu", "expr", "expr_assign", "expr_math_assign", "sum",
     "task_overhead", "small_matmul", "self", "batched_matmul", "batched_cholesky", "batched_lu", "batched_qr",
     "batched_solve",
 }  # fmt: skip

@@ -118,6 +118,28 @@ static da_status do_matmul(da_array **out)
     return da_matmul(out, a, spd);
 }
 
+static da_status do_tensordot(da_array **out)
+{
+    return da_tensordot(out, a, spd, 1);
+}
+
+static da_status do_power(da_array **out)
+{
+    return da_matrix_power(out, spd, -3);
+}
+
+/* on an array of its own, or a failure would leave its traces */
+static da_status do_blas3(da_array **out)
+{
+    DA_AUTO da_array *c = NULL;
+
+    DA_TRY(da_copy(&c, a));
+    DA_TRY(da_syr2k(c, 1, a, spd, 2, DA_LOWER));
+    DA_TRY(da_symm(c, 1, spd, a, 2, DA_UPPER));
+    DA_TRY(da_trmm(spd, c, 1, DA_UPPER));
+    return da_array_retain(out, c);
+}
+
 static da_status do_cholesky(da_array **out)
 {
     return da_cholesky(out, spd, DA_LOWER);
@@ -358,6 +380,9 @@ static const struct {
     {"argmax", do_argmax},
     {"matmul", do_matmul},
     {"cholesky", do_cholesky},
+    {"tensordot", do_tensordot},
+    {"matrix_power", do_power},
+    {"blas3", do_blas3},
     {"qr", do_qr},
     {"solve", do_solve},
     {"solve_triangular", do_solve_triangular},
