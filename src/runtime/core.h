@@ -34,7 +34,8 @@ void busy_reset(void);
 
 /* For record.h. While record_on: called under the commit lock with the tasks of a batch, and after each task on the CPU. */
 extern _Atomic(bool) record_on;
-double record_clock(void);              /* CPU seconds of this thread */
+double record_clock(void); /* CPU seconds of this thread */
+bool record_is_sampled(void);
 bool record_skips(const rt_task *task); /* its kernel is not to be run */
 void record_committed(const rt_task *list);
 void record_ran(const rt_task *task, double cpu_begin, double seconds);

@@ -199,6 +199,8 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         if (my_slot < 0)
             my_slot = atomic_fetch_add(&next_slot, 1) % SLOTS;
         atomic_fetch_add_explicit(&slots[my_slot].ticks, ticks() - begin, memory_order_relaxed);
+        if (recorded && record_is_sampled())
+            task->info = 0; /* it works on garbage */
         if (recorded && !skipped)
             record_ran(task, cpu_begin, 1e-9 * (double)(nanoseconds() - ns_begin));
         if (status != DA_OK && !task->failure) {

@@ -156,6 +156,11 @@ static record_task *task_of(const rt_task *task)
     return complete && i >= 0 && i < current.ntasks ? &current.tasks[i] : NULL;
 }
 
+bool record_is_sampled(void)
+{
+    return sampled;
+}
+
 bool record_skips(const rt_task *task)
 {
     bool skips;

@@ -39,7 +39,7 @@ typedef struct record {
 } record;
 
 /* Starts the runtime if need be. DA_ERROR_STATE if something is recorded already. `sampled`: of tasks of a kind that computes only the first 32 and every
- * 64th run, the others leave their results as they are; each is taken to last as long as the median of its kind. */
+ * 64th run, the others leave their results as they are, and numerical faults are not told; each is taken to last as long as the median of its kind. */
 da_status record_begin(bool sampled);
 /* All that was committed since, with one reference of the caller's to its memory. Waits for all tasks first. DA_ERROR_MEMORY if there was not enough of
  * it meanwhile, DA_ERROR_STATE if nothing is recorded. */
