@@ -406,6 +406,93 @@ const bench_case bench_solve_triangular = {"solve_triangular",
                                            solve_check,
                                            free_matrices};
 
+/* ---- solve and solve_mixed: one right-hand side; both sides keep their inputs. darray makes a new solution; who calls LAPACK copies
+ * matrix and right-hand side into buffers that exist and have been touched. The reference of both is gesv. ---- */
+
+static da_status system_solution(da_array **x, const bench *b)
+{
+    const matrices *const m = b->state;
+    return (b->kase == &bench_solve_mixed ? da_solve_mixed : da_solve)(x, m->x, m->y);
+}
+
+static int system_ours(void *ctx)
+{
+    da_array *x = NULL;
+    BENCH_TRY(system_solution(&x, ctx));
+    BENCH_TRY(da_wait(x));
+    da_array_release(&x);
+    return 0;
+}
+
+static int system_reference(void *ctx)
+{
+    matrices *const m = ((bench *)ctx)->state;
+    const size_t bytes = (size_t)m->n * da_dtype_size(m->dtype);
+    memcpy(m->w, m->a, m->bytes);
+    memcpy((char *)m->b + bytes, m->b, bytes);
+    const int info = reference_gesv(m->dtype, m->n, m->w, (char *)m->b + bytes, &m->lapack);
+    return info == 0 ? 0 : bench_fail("gesv: info = %d", info);
+}
+
+static int system_setup(bench *b)
+{
+    matrices *const m = make_matrices(b, WANT_B | WANT_W);
+    if (m == NULL)
+        return 1;
+    if (b->n < 2)
+        return bench_fail("%s: the order must be at least 2", b->kase->name);
+    if (reference_work_init(&m->lapack, m->dtype, m->n, m->w))
+        return bench_fail("%s: no memory for LAPACK's workspace", b->kase->name);
+    if (to_darray(&m->x, m, m->a))
+        return 1;
+    BENCH_TRY(da_from_host(&m->y, m->dtype, DA_SHAPE(m->n), m->b, DA_COL_MAJOR));
+    BENCH_TRY(da_wait(m->y));
+    bench_set_tile(b, m->x);
+    publish_copy(b);
+    b->ours.ctx = b->reference.ctx = b;
+    b->ours.run = system_ours;
+    b->reference.run = system_reference;
+    b->reference_name = "memcpy + OpenBLAS gesv, one right-hand side";
+    b->work = cube(b) * 2 / 3;
+    return 0;
+}
+
+static int system_check(bench *b)
+{
+    matrices *const m = b->state;
+    const size_t bytes = (size_t)m->n * da_dtype_size(m->dtype);
+    da_array *x = NULL;
+    BENCH_TRY(system_solution(&x, b));
+    void *const ours = bench_alloc(b, bytes);
+    const bool ok = ours != NULL && da_to_host(x, ours, bytes, DA_COL_MAJOR) == DA_OK;
+    if (ok) {
+        b->residual = reference_residual_system(m->dtype, m->n, m->a, ours, m->b);
+        b->residual_bound = 30;
+    } else if (ours != NULL) {
+        bench_fail("da_to_host: %s", da_error());
+    }
+    da_array_release(&x);
+    free(ours);
+    return ok ? 0 : 1;
+}
+
+const bench_case bench_solve = {"solve",
+                                "A x = b, n unknowns, pivoted LU",
+                                4096,
+                                96,
+                                BENCH_REAL | BENCH_COMPLEX,
+                                system_setup,
+                                system_check,
+                                free_matrices};
+const bench_case bench_solve_mixed = {"solve_mixed",
+                                      "A x = b, n unknowns, factors in half the precision",
+                                      4096,
+                                      96,
+                                      BENCH_REAL | BENCH_COMPLEX,
+                                      system_setup,
+                                      system_check,
+                                      free_matrices};
+
 /* ---- qr and lu: factors of a matrix that is kept. darray makes new factors (in recycled memory) from its array; who calls
  * LAPACK copies the matrix into a buffer that exists and has been touched, and factors that. The copy is timed on both
  * sides; reference_copy_seconds says how much of the reference's time it is. ---- */

@@ -31,6 +31,8 @@ static const bench_case *const cases[] = {
     &bench_batched_lu,
     &bench_batched_qr,
     &bench_batched_solve,
+    &bench_solve,
+    &bench_solve_mixed,
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 

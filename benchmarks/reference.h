@@ -36,6 +36,8 @@ void reference_gemm(da_dtype dtype, int64_t n, const void *a, const void *b, voi
 int reference_potrf(da_dtype dtype, int64_t n, void *a);
 int reference_geqrf(da_dtype dtype, int64_t n, void *a, reference_work *w);
 int reference_getrf(da_dtype dtype, int64_t n, void *a, reference_work *w);
+/** b = inverse(a) b for one vector b; a becomes its factors. */
+int reference_gesv(da_dtype dtype, int64_t n, void *a, void *b, reference_work *w);
 /** b = inverse(lower triangle of t) b */
 /* The lower triangle of c = a a^H. */
 void reference_herk(da_dtype dtype, int64_t n, const void *a, void *c);

@@ -112,6 +112,17 @@ int reference_getrf(da_dtype dtype, int64_t size, void *a, reference_work *w)
     }
 }
 
+int reference_gesv(da_dtype dtype, int64_t size, void *a, void *b, reference_work *w)
+{
+    const lapack_int n = (lapack_int)size;
+    switch (dtype) {
+    case DA_F32: return LAPACKE_sgesv_work(LAPACK_COL_MAJOR, n, 1, a, n, w->pivots, b, n);
+    case DA_C64: return LAPACKE_cgesv_work(LAPACK_COL_MAJOR, n, 1, a, n, w->pivots, b, n);
+    case DA_C128: return LAPACKE_zgesv_work(LAPACK_COL_MAJOR, n, 1, a, n, w->pivots, b, n);
+    default: return LAPACKE_dgesv_work(LAPACK_COL_MAJOR, n, 1, a, n, w->pivots, b, n);
+    }
+}
+
 int reference_work_init(reference_work *w, da_dtype dtype, int64_t n, void *matrix)
 {
     double _Complex best = 0; /* the query's answer has the dtype of the matrix */

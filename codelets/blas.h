@@ -54,6 +54,24 @@
     X(potrf, "potrf", "potrf", (const char *uplo, const int *n, void *a, const int *lda, int *info, size_t)) \
     X(getrf, "getrf", "getrf",                                                                               \
       (const int *m, const int *n, void *a, const int *lda, int *pivots, int *info))                         \
+    X(gecon, "gecon", "gecon",                                                                               \
+      (const char *norm, const int *n, const void *a, const int *lda, const void *anorm, void *rcond,        \
+       void *work, void *more, int *info, size_t))                                                           \
+    X(pocon, "pocon", "pocon",                                                                               \
+      (const char *uplo, const int *n, const void *a, const int *lda, const void *anorm, void *rcond,        \
+       void *work, void *more, int *info, size_t))                                                           \
+    X(sytrf, "sytrf", "sytrf",                                                                               \
+      (const char *uplo, const int *n, void *a, const int *lda, int *pivots, void *work, const int *lwork,   \
+       int *info, size_t))                                                                                   \
+    X(hetrf, "sytrf", "hetrf",                                                                               \
+      (const char *uplo, const int *n, void *a, const int *lda, int *pivots, void *work, const int *lwork,   \
+       int *info, size_t))                                                                                   \
+    X(sytrs, "sytrs", "sytrs",                                                                               \
+      (const char *uplo, const int *n, const int *nrhs, const void *a, const int *lda, const int *pivots,    \
+       void *b, const int *ldb, int *info, size_t))                                                          \
+    X(hetrs, "sytrs", "hetrs",                                                                               \
+      (const char *uplo, const int *n, const int *nrhs, const void *a, const int *lda, const int *pivots,    \
+       void *b, const int *ldb, int *info, size_t))                                                          \
     X(laswp, "laswp", "laswp",                                                                               \
       (const int *n, void *a, const int *lda, const int *first, const int *last, const int *pivots,          \
        const int *step))                                                                                     \

@@ -31,6 +31,11 @@ bool da_kernels_take(da_dtype dtype)
     return dtype == DA_F32 || dtype == DA_F64 || dtype == DA_C64 || dtype == DA_C128;
 }
 
+da_dtype da_kernels_half(da_dtype dtype)
+{
+    return dtype == DA_F64 ? DA_F32 : dtype == DA_C128 ? DA_C64 : (da_dtype)0;
+}
+
 bool da_kernels_multiply(da_dtype dtype)
 {
     return da_kernels_take(dtype) || (dtype >= DA_BOOL && dtype <= DA_U64);

@@ -9,6 +9,7 @@
 #include "kernel_support.h"
 #include "kernels.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,17 +24,19 @@
 /* A routine of this dtype's BLAS. */
 #define DA_BLAS(name) (DA_JOIN3(da_blas, _, DA_SUFFIX).name)
 
-/* A da_c128 as an element; the character of A^H; an element's real part and conjugate. */
+/* A da_c128 as an element; the character of A^H; an element's real part, conjugate and magnitude. */
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T)__builtin_complex((DA_REAL)(z).re, (DA_REAL)(z).im))
 #define DA_H "C"
 #define DA_RE(x) (((const DA_REAL *)&(x))[0])
 #define DA_CONJ(x) ((DA_T)__builtin_conj(x))
+#define DA_ABS(x) ((DA_REAL)hypot((double)((const DA_REAL *)&(x))[0], (double)((const DA_REAL *)&(x))[1]))
 #else
 #define DA_ELEMENT(z) ((DA_T)(z).re)
 #define DA_H "T"
 #define DA_RE(x) (x)
 #define DA_CONJ(x) (x)
+#define DA_ABS(x) ((DA_REAL)fabs((double)(x)))
 #endif
 
 /* Below this the reciprocal of a number may be infinite; above the other nobody adds up to infinity. */

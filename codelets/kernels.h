@@ -95,6 +95,24 @@ typedef struct da_gesdd_args {
     unsigned pad;
 } da_gesdd_args;
 
+/* The determinant, or its sign (of magnitude 1) beside the logarithm of its magnitude. */
+typedef struct da_det_args {
+    unsigned logarithm;
+    unsigned pad;
+} da_det_args;
+
+/* DA_LOWER or DA_UPPER: of a Hermitian matrix that triangle; its Cholesky factor. 0: any matrix; its LU. */
+typedef struct da_norm1_args {
+    unsigned uplo;
+    unsigned pad;
+} da_norm1_args;
+
+/* Bunch-Kaufman. */
+typedef struct da_ldl_args {
+    unsigned uplo;      /* DA_LOWER or DA_UPPER */
+    unsigned symmetric; /* if not 0: a = L D L^T, else a = L D L^H */
+} da_ldl_args;
+
 /* ---- the codelets; see kernel_list.inc for their buffers ---- */
 
 #define KERNEL(name, ...) extern const da_codelet da_codelet_##name;
@@ -105,6 +123,9 @@ typedef struct da_gesdd_args {
 
 /* True for the dtypes of linear algebra: f32, f64, c64, c128. */
 bool da_kernels_take(da_dtype dtype);
+
+/* The one of them with half as many bits as `dtype`; 0 if there is none. */
+da_dtype da_kernels_half(da_dtype dtype);
 
 /* The dtypes that the gemm codelet takes: those and the integers and bool. */
 bool da_kernels_multiply(da_dtype dtype);

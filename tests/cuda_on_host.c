@@ -619,7 +619,21 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
                                           int *rows, int *info)                                              \
     {                                                                                                        \
         bool nan = false;                                                                                    \
+        C *const p = (C *)a;                                                                                 \
         (void)h, (void)work;                                                                                 \
+        if (!rows) { /* no exchanges */                                                                      \
+            *info = 0;                                                                                       \
+            for (ptrdiff_t k = 0; k < n && k < m; k++) {                                                     \
+                const C pivot = p[k + k * lda];                                                              \
+                *info = pivot == 0 && *info == 0 ? (int)k + 1 : *info;                                       \
+                for (ptrdiff_t i = k + 1; i < m; i++)                                                        \
+                    p[i + k * lda] /= pivot == 0 ? 1 : pivot;                                                \
+                for (ptrdiff_t j = k + 1; j < n; j++)                                                        \
+                    for (ptrdiff_t i = k + 1; i < m; i++)                                                    \
+                        p[i + j * lda] -= p[i + k * lda] * p[k + j * lda];                                   \
+            }                                                                                                \
+            return CUSOLVER_STATUS_SUCCESS;                                                                  \
+        }                                                                                                    \
         *info = LAPACKE_##l##getrf_work(LAPACK_COL_MAJOR, m, n, (C *)a, lda, rows);                          \
         /* nothing is promised of the pivots beside a NaN */                                                 \
         for (int j = 0; j < n && j < m; j++) {                                                               \

@@ -167,6 +167,50 @@ static da_status do_lu(da_array **out)
     return da_lu(out, &pivots, a);
 }
 
+static da_status do_lu_inplace(da_array **out)
+{
+    DA_AUTO da_array *pivots = NULL, *copy = NULL;
+
+    DA_TRY(da_copy(&copy, a));
+    DA_TRY(da_lu_inplace(copy, &pivots));
+    return da_lu_solve(out, copy, pivots, b, DA_TRANSPOSE);
+}
+
+static da_status do_solve_definite(da_array **out)
+{
+    return da_solve_definite(out, spd, b, DA_UPPER);
+}
+
+static da_status do_solve_mixed(da_array **out)
+{
+    return da_solve_mixed(out, spd, b);
+}
+
+static da_status do_ldl(da_array **out)
+{
+    DA_AUTO da_array *pivots = NULL, *factors = NULL;
+
+    DA_TRY(da_ldl(&factors, &pivots, spd, 0));
+    return da_ldl_solve(out, factors, pivots, b, 0);
+}
+
+static da_status do_inv(da_array **out)
+{
+    return da_inv(out, a);
+}
+
+static da_status do_slogdet(da_array **out)
+{
+    DA_AUTO da_array *sign = NULL;
+
+    return da_slogdet(&sign, out, a);
+}
+
+static da_status do_rcond(da_array **out)
+{
+    return da_rcond(out, a, 0);
+}
+
 static da_status do_lstsq(da_array **out)
 {
     DA_AUTO da_array *tall = NULL;
@@ -386,6 +430,13 @@ static const struct {
     {"qr", do_qr},
     {"solve", do_solve},
     {"solve_triangular", do_solve_triangular},
+    {"lu_inplace", do_lu_inplace},
+    {"solve_definite", do_solve_definite},
+    {"solve_mixed", do_solve_mixed},
+    {"ldl", do_ldl},
+    {"inv", do_inv},
+    {"slogdet", do_slogdet},
+    {"rcond", do_rcond},
     {"lu", do_lu},
     {"lstsq", do_lstsq},
     {"npy", do_npy},

@@ -208,7 +208,7 @@ START_TEST(systems)
     /* pivots of the user's are checked, which the CPU does */
     ck_ok(da_lu(&LU, &pivots, A));
     count_from_here();
-    ck_ok(da_lu_solve(&Y, LU, pivots, B));
+    ck_ok(da_lu_solve(&Y, LU, pivots, B, 0));
     ran("lu_solve", _i == 0 ? 3 + 2 * 3 : 1 + 2 * 3, 1);
     if (_i == 1) /* b is copied; an update for each panel but the last, with all the rows that are left */
         ck_assert_int_eq(tasks, 65 * 2 + 1 + 2 * (3 + 2));

@@ -139,7 +139,7 @@ static void check_general(int kind, da_dtype dtype, int64_t n, int64_t p)
     ck_ok(da_solve(&X, A, B));
     check_solution(X, a, 'N', b, n, p, false, "solve");
     ck_ok(da_lu(&LU, &P, A));
-    ck_ok(da_lu_solve(&Y, LU, P, B));
+    ck_ok(da_lu_solve(&Y, LU, P, B, 0));
     check_solution(Y, a, 'N', b, n, p, false, "lu_solve");
     free(a);
     free(b);
@@ -393,7 +393,7 @@ START_TEST(not_numbers)
             B = array_of(dtype, n, 1, b);
             ck_ok(da_solve(&X, A, B));
             ck_ok(da_lu(&lu, &pivots, A));
-            ck_ok(da_lu_solve(&Y, lu, pivots, B));
+            ck_ok(da_lu_solve(&Y, lu, pivots, B, 0));
             for (int k = 0; k < 2; k++) {
                 DA_AUTO da_array *nan = NULL;
                 da_array *const x = k ? Y : X;
@@ -456,14 +456,14 @@ START_TEST(bad_arguments)
     ck_fails(da_lstsq(&out, R, B), DA_ERROR_SHAPE, "(3, 4)");
     ck_fails(da_lstsq(&out, A, B), DA_ERROR_SHAPE, "(4, 2)");
     ck_ok(da_zeros(&P, DA_I32, DA_SHAPE(3)));
-    ck_fails(da_lu_solve(&out, A, P, A), DA_ERROR_DTYPE, "int32");
+    ck_fails(da_lu_solve(&out, A, P, A, 0), DA_ERROR_DTYPE, "int32");
     da_array_release(&P);
     ck_ok(da_zeros(&P, DA_I64, DA_SHAPE(4)));
-    ck_fails(da_lu_solve(&out, A, P, A), DA_ERROR_SHAPE, "(4,)");
+    ck_fails(da_lu_solve(&out, A, P, A, 0), DA_ERROR_SHAPE, "(4,)");
     /* rows that do not exist are an error of the task that meets them */
     da_array_release(&P);
     ck_ok(da_full(&P, DA_I64, DA_SHAPE(3), 7));
-    ck_ok(da_lu_solve(&N, A, P, A));
+    ck_ok(da_lu_solve(&N, A, P, A, 0));
     ck_fails(da_wait(N), DA_ERROR_TASK, "row 7");
     ck_ok(da_ones(&M, DA_F64, DA_SHAPE(2, 3, 3)));
     ck_fails(da_solve_triangular_inplace(M, A, DA_UPPER), DA_ERROR_SHAPE, "(2, 3, 3)");

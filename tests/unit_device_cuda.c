@@ -601,6 +601,27 @@ START_TEST(getrf)
 }
 END_TEST
 
+START_TEST(getrf_nopivot)
+{
+    const da_dtype t = dtypes[_i];
+    const da_pivot_args args = {70, 0, 0};
+
+    for (int n = 1; n < 60; n += 19) {
+        BOTH(da_codelet_getrf_nopivot, "a definite matrix", args, positive(t, 0, n));
+        operand tall = matrix(t, n + 30, n), zero = positive(t, 0, n);
+
+        for (int i = 0; i < n; i++)
+            put(t, tall.host, place(&tall, 0, i, i), 3.0 * n, 0);
+        both(&da_codelet_getrf_nopivot, "a panel", 1, &tall, &args, sizeof args);
+        for (int i = 0; i < n; i++)
+            put(t, zero.host, place(&zero, 0, i, 0), 0, 0);
+        ck_assert(on_device(&da_codelet_getrf_nopivot, 1, &zero, &args, sizeof args));
+        ck_assert_int_eq(*device_info, 71);
+        drop_all(1, &zero);
+    }
+}
+END_TEST
+
 /* The first column of the factors in `memory` with a NaN, or as many as there are. */
 static int64_t first_nan(const operand *o, const char *memory)
 {
@@ -943,8 +964,8 @@ int main(void)
     };
     const da_test_case running[] = {
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
-                     trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_of_nan,
-                     lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
+                     trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_nopivot,
+                     getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
     };
     const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
     int devices = 0, status = EXIT_SUCCESS;

@@ -192,6 +192,47 @@ static void setup_gesdd(work *w)
 
 #define setup_gesdd_values setup_gesdd
 
+static void setup_getrf_nopivot(work *w)
+{
+    w->value.pivot = (da_pivot_args){0};
+    w->content[0] = DOMINANT;
+}
+
+static void setup_lu_det(work *w)
+{
+    w->value.det = (da_det_args){.logarithm = 1};
+    set_shape(w, 2, 1, 2);
+    w->content[0] = IDENTITY;
+    w->content[1] = EXCHANGES;
+}
+
+static void setup_norm1(work *w)
+{
+    w->value.norm1 = (da_norm1_args){0};
+    set_shape(w, 1, 1, 1);
+}
+
+static void setup_rcond(work *w)
+{
+    w->value.norm1 = (da_norm1_args){0};
+    set_shape(w, 1, 1, 1);
+    set_shape(w, 2, 1, 1);
+    w->content[0] = IDENTITY;
+}
+
+static void setup_sytrf(work *w)
+{
+    w->value.ldl = (da_ldl_args){.uplo = DA_LOWER};
+    w->content[0] = DOMINANT;
+}
+
+static void setup_sytrs(work *w)
+{
+    w->value.ldl = (da_ldl_args){.uplo = DA_LOWER};
+    w->content[0] = IDENTITY;
+    w->content[1] = EXCHANGES;
+}
+
 /* ---- arrays ---- */
 
 static void setup_fill(work *w)

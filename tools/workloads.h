@@ -38,6 +38,9 @@ typedef struct work {
         da_pivot_args pivot;
         da_heevd_args heevd;
         da_gesdd_args gesdd;
+        da_det_args det;
+        da_norm1_args norm1;
+        da_ldl_args ldl;
         kernel_element element;
         kernel_arange_args arange;
         kernel_linspace_args linspace;

@@ -25,7 +25,8 @@
     K(lu_update,         R, RP, RW)  \
     K(heevd,             RW, WV)     \
     K(gesdd,             RW, WV, W, W) \
-    K(gesdd_values,      RW, WV)
+    K(gesdd_values,      RW, WV)     \
+    K(getrf_nopivot,     RW)
 /* clang-format on */
 
 /* cuda_NAME_takes: whether the sizes fit, for one matrix of the batch; cuda_NAME_DTYPE: what runs */

@@ -207,6 +207,13 @@ static bool gesdd_fits(const da_call *call)
            are(extents_of(call, 3), a.n, a.n);
 }
 
+static bool getrf_nopivot_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m >= a.n;
+}
+
 /* ---- running ---- */
 
 static da_status each(const da_call *call, const unsigned char *kinds, const da_kernel run[4])
@@ -269,6 +276,7 @@ RUN_(getrf)
 RUN_(heevd)
 RUN_(gesdd)
 RUN_(gesdd_values)
+RUN_(getrf_nopivot)
 
 /* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */
 static da_status gemm_run(const da_device_ops *ops, const da_call *call)

@@ -175,17 +175,106 @@ DA_NODISCARD da_status da_solve_triangular_inplace(const da_array *t, da_array *
  */
 DA_NODISCARD da_status da_lu(da_array **lu, da_array **pivots, const da_array *a);
 
+/** The same in place: a becomes its factors. DA_ERROR_ARGUMENT for a broadcast view. */
+DA_NODISCARD da_status da_lu_inplace(da_array *a, da_array **pivots);
+
 /**
- * x with a x = b, from da_lu() of a square a.
- * @param b (..., n, p), or a vector of n elements.
+ * a = L U without exchanges, for matrices of (..., m, n) that are known not to need them: diagonally dominant ones, definite ones. On others
+ * L and U may be so much larger than a that no digit of a solution is right; nothing tells.
+ * Fault: "lu_nopivot: pivot i of k is zero", k = min(m, n).
+ */
+DA_NODISCARD da_status da_lu_nopivot(da_array **lu, const da_array *a);
+
+/** The same in place. DA_ERROR_ARGUMENT for a broadcast view. */
+DA_NODISCARD da_status da_lu_nopivot_inplace(da_array *a);
+
+/**
+ * x with op(a) x = b, from the factors of a square a.
+ * @param lu     of da_lu() or da_lu_nopivot().
+ * @param pivots of da_lu(); null for factors without exchanges.
+ * @param b      (..., n, p), or a vector of n elements.
+ * @param flags  DA_TRANSPOSE or DA_CONJ_TRANSPOSE: op.
  * Fault: "solve: the matrix is singular: pivot i of n is zero". Pivots that name no row fail the task: DA_ERROR_TASK.
  */
 DA_NODISCARD da_status da_lu_solve(da_array **x, const da_array *lu, const da_array *pivots,
-                                   const da_array *b);
+                                   const da_array *b, unsigned flags);
 
 /** x with a x = b for square a of (..., n, n), by pivoted LU. `b` and the fault as da_lu_solve(): a vector only if it has one axis,
  *  as NumPy 2. */
 DA_NODISCARD da_status da_solve(da_array **x, const da_array *a, const da_array *b);
+
+/**
+ * The same for float64 and complex128 (DA_ERROR_DTYPE) by factors in half the precision and iterative refinement, as LAPACK's dsgesv: on
+ * large matrices of moderate condition with few right-hand sides it takes little more than half the time. It stops when
+ * max|b - a x| <= max|x| |a| sqrt(n) eps in the maximum norm for every right-hand side, and computes da_solve()'s answer if that
+ * cannot be reached (a condition beyond 1e7 or so, numbers outside float32's range), for all matrices of a batch if for one.
+ * What is computed depends on values, so this function waits for its operands and its result: DA_ERROR_STATE inside a task.
+ * Fault as da_solve().
+ */
+DA_NODISCARD da_status da_solve_mixed(da_array **x, const da_array *a, const da_array *b);
+
+/**
+ * x with a x = b for Hermitian positive definite matrices a of (..., n, n), by Cholesky: half the work of da_solve().
+ * @param flags DA_LOWER (also meant by 0) or DA_UPPER; only that triangle of `a` is read.
+ * Fault as da_cholesky().
+ */
+DA_NODISCARD da_status da_solve_definite(da_array **x, const da_array *a, const da_array *b, unsigned flags);
+
+/**
+ * x with a x = b, from da_cholesky() of a.
+ * @param factor L with a = L L^H or, with DA_UPPER, U with a = U^H U; the other triangle is not read.
+ * @param b      (..., n, p), or a vector of n elements.
+ * @param flags  as da_cholesky() had them: DA_LOWER (also meant by 0) or DA_UPPER.
+ * Fault: "cholesky_solve: diagonal element i of n of the factor is zero", and those of the factor.
+ */
+DA_NODISCARD da_status da_cholesky_solve(da_array **x, const da_array *factor, const da_array *b,
+                                         unsigned flags);
+
+/**
+ * a = L D L^H for Hermitian matrices of (..., n, n) that need not be definite, by Bunch and Kaufman's pivoting; D has blocks of 1 x 1 and
+ * 2 x 2. LAPACK's hetrf (sytrf for real and symmetric ones), in one task a matrix: a batch goes side by side, one matrix does not.
+ * @param ldl    (..., n, n): L and D in the triangle that is read, as LAPACK has them; zero elsewhere.
+ * @param pivots (..., n) of int64: row i was exchanged with row pivots[i] for a block of 1 x 1; for each of the two rows of a block of
+ *               2 x 2 it is ~row, which is LAPACK's negative number.
+ * @param flags  DA_LOWER (also meant by 0) or DA_UPPER (a = U D U^H): the triangle that is read. DA_TRANSPOSE: complex a is symmetric,
+ *               a = L D L^T.
+ * A block of D that is zero is a fault of what is solved with it, not of the factors.
+ */
+DA_NODISCARD da_status da_ldl(da_array **ldl, da_array **pivots, const da_array *a, unsigned flags);
+
+/**
+ * x with a x = b, from da_ldl() of a.
+ * @param b     (..., n, p), or a vector of n elements.
+ * @param flags as da_ldl() had them.
+ * Fault: "ldl_solve: the matrix is singular: block i of n of D is zero", i being its row. Pivots that are not of da_ldl() fail the
+ * task: DA_ERROR_TASK.
+ */
+DA_NODISCARD da_status da_ldl_solve(da_array **x, const da_array *ldl, const da_array *pivots,
+                                    const da_array *b, unsigned flags);
+
+/** The inverse of square matrices of (..., n, n), by pivoted LU. Fault: "inv: the matrix is singular: pivot i of n is zero". To solve
+ *  equations da_solve() is faster and more accurate. */
+DA_NODISCARD da_status da_inv(da_array **out, const da_array *a);
+
+/** The determinants, (...), of square matrices of (..., n, n), by pivoted LU: 0 for singular ones, which is no fault; 1 for n = 0. They
+ *  may overflow, what they are computed from does not. */
+DA_NODISCARD da_status da_det(da_array **out, const da_array *a);
+
+/**
+ * The determinants of square matrices of (..., n, n) as sign exp(logabsdet), which do not overflow.
+ * @param sign      (...) of a's dtype: 1, -1, or a complex number of magnitude 1; 0 for a singular matrix, which is no fault.
+ * @param logabsdet (...) of a's real dtype: the logarithm of the magnitude; minus infinity for a singular matrix.
+ */
+DA_NODISCARD da_status da_slogdet(da_array **sign, da_array **logabsdet, const da_array *a);
+
+/**
+ * Estimates of 1 / (|a| |a^-1|) in the 1-norm, (...) of a's real dtype, for square matrices of (..., n, n): near 1 all is well, and a
+ * solution has lost about -log10(rcond) digits. LAPACK's gecon on the factors of pivoted LU, rarely more than 3 times too large; 0
+ * for singular matrices, which is no fault, and for those with an infinity; NaN where a has one.
+ * @param flags 0; or DA_LOWER or DA_UPPER: a is Hermitian positive definite, only that triangle is read, and it is pocon on the Cholesky
+ *              factor (fault as da_cholesky()).
+ */
+DA_NODISCARD da_status da_rcond(da_array **out, const da_array *a, unsigned flags);
 
 /**
  * x with a x = b for matrices a of (..., m, n) of full rank: for m >= n the x that minimises |a x - b|, by QR; for m < n the shortest

@@ -145,6 +145,15 @@ da_status tiled_for(operation *op, const da_array **out, const da_array *a, int6
     return DA_OK;
 }
 
+da_status row_each(operation *op, da_array **out, const da_array *a, int64_t n)
+{
+    const da_shape shape = shape_with(a, 1, n), all = array_shape_of(a);
+    int64_t tile[DA_MAX_NDIM];
+
+    tile_with(tile, &all, 1, 1);
+    return operation_array(op, out, a->s->dtype, &shape, tile);
+}
+
 /* ---- checks ---- */
 
 da_status check_kernels(void)

@@ -56,8 +56,7 @@ static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
            *nb >= best_nb / 2 && *nb <= 2 * best_nb && *mb <= 2 * best_mb;
 }
 
-/* The lower factor of w in place; its strictly upper part is not touched. */
-static da_status cholesky_tasks(operation *op, da_array *w, int64_t mb, int64_t nb)
+da_status cholesky_tasks(operation *op, da_array *w, int64_t mb, int64_t nb)
 {
     const int64_t n = rows_of(w);
     const da_trsm_args solve = {.flags = DA_RIGHT | DA_LOWER | DA_CONJ_TRANSPOSE, .alpha = {1, 0}};
@@ -129,17 +128,24 @@ static da_status check(const da_array *a, unsigned flags, const char *function)
     return check_flags(flags, DA_LOWER | DA_UPPER, function);
 }
 
-static da_status build(operation *op, da_array **out, const da_array *a, unsigned flags)
+da_status cholesky_begin(operation *op, da_array **w, const da_array *a, int64_t *mb, int64_t *nb)
 {
     const da_shape shape = array_shape_of(a);
-    da_array *source = NULL, *w = NULL, *factor = NULL;
-    int64_t tile[DA_MAX_NDIM], mb, nb;
+    int64_t tile[DA_MAX_NDIM];
 
-    choose_tile(&shape, &mb, &nb);
-    tile_with(tile, &shape, mb, nb);
+    choose_tile(&shape, mb, nb);
+    tile_with(tile, &shape, *mb, *nb);
+    DA_TRY(operation_array(op, w, a->s->dtype, &shape, tile));
+    return copy_triangle(op, *w, a, DA_LOWER, true, *mb, *nb);
+}
+
+static da_status build(operation *op, da_array **out, const da_array *a, unsigned flags)
+{
+    da_array *source = NULL, *w = NULL, *factor = NULL;
+    int64_t mb, nb;
+
     DA_TRY(lower_view(op, &source, a, flags));
-    DA_TRY(operation_array(op, &w, a->s->dtype, &shape, tile));
-    DA_TRY(copy_triangle(op, w, source, DA_LOWER, true, mb, nb));
+    DA_TRY(cholesky_begin(op, &w, source, &mb, &nb));
     DA_TRY(cholesky_tasks(op, w, mb, nb));
     DA_TRY(lower_view(op, &factor, w, flags));
     return operation_result(op, out, factor, 1, &a);

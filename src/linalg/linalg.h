@@ -148,6 +148,9 @@ int64_t tile_step(const da_array *a, int d);
 /* `a`, or a copy of it, of which every block of mb x nb lies in one tile, so that devices can have it. */
 da_status tiled_for(operation *op, const da_array **out, const da_array *a, int64_t mb, int64_t nb);
 
+/* A new array of 1 x n for each matrix of a, cut in boxes of matrices as a is. */
+da_status row_each(operation *op, da_array **out, const da_array *a, int64_t n);
+
 /* ---- checks; `function` and `name` are for the sentence ---- */
 
 /* A matrix or a batch of them (a vector if `vector`) of a dtype with kernels, at most INT_MAX rows and columns. */
@@ -193,10 +196,27 @@ da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsig
  * diagonal to the operation's fault. */
 da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags);
 
-/* The factors of a and its pivots, as da_lu(), both the operation's own. */
+/* The factors of a and its pivots, as da_lu(), both the operation's own. lu_begin() is all but the factorisation of what is now a copy of a;
+ * lu_tasks() is that, in place. */
 da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_array *a);
-/* x = a^-1 x in place, with the factors; all with the same leading axes. `given`: the pivots are the user's, who may have changed them. */
-da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x);
+da_status lu_begin(operation *op, da_array **lu, da_array **pivots, const da_array *a, int64_t *mb,
+                   int64_t *nb);
+da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, int64_t mb, int64_t nb);
+/* x = op(a)^-1 x in place, with the factors; all with the same leading axes. pivots: null if no rows were exchanged; `given`: they are the
+ * user's, who may have changed them. trans: 0, DA_TRANSPOSE or DA_CONJ_TRANSPOSE. */
+da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x,
+                         unsigned trans);
+
+/* The lower Cholesky factor of w in place, whose other triangle is not touched; it makes the operation's fault. cholesky_begin(): w
+ * becomes a copy of a's lower triangle, with the tiling that this takes. */
+da_status cholesky_begin(operation *op, da_array **w, const da_array *a, int64_t *mb, int64_t *nb);
+da_status cholesky_tasks(operation *op, da_array *w, int64_t mb, int64_t nb);
+
+/* Whether the shapes and dtypes of a (square) and b make a system of equations. */
+da_status check_system(const da_array *a, const char *name, const da_array *b, const char *function);
+/* Whether pivots that the user gives belong to such (square) factors. */
+da_status check_pivots(const da_array *pivots, const da_array *factors, const char *name,
+                       const char *function);
 
 /* Tile extents for the right-hand sides b of solve_triangular_tasks(). */
 void rhs_tile(int64_t *tile, const da_array *b, bool right);

@@ -3,6 +3,8 @@
  * LU with partial pivoting, P a = L U, by column panels: a panel is factored by LAPACK's recursive getrf; each block column to the right
  * takes its row exchanges, a triangular solve and an update, the next panel's first; blocks to the left take their row exchanges
  * at the end. With many workers the update of a column is cut into blocks of rows.
+ *
+ * In place the array's own tiles serve if they are as wide as panels should be; otherwise it is copied there and back.
  */
 #include "linalg/linalg.h"
 
@@ -24,6 +26,35 @@ static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
     }
     *nb = least(m, n) <= 256 ? 256 : least(m, n) <= 3072 ? 192 : 256;
     *mb = workers <= 4 ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
+}
+
+/* Whether `a` can be factored where it is: the width of its panels is then that of its tiles. */
+static bool own_tile(const da_array *a, int64_t *mb, int64_t *nb)
+{
+    const int down = a->axis[a->ndim - 2], across = a->axis[a->ndim - 1];
+    const int64_t m = rows_of(a), n = cols_of(a);
+    const da_shape shape = array_shape_of(a);
+    int64_t best;
+
+    choose_tile(&shape, mb, nb);
+    best = *nb;
+    if (!is_column_major(a))
+        return false;
+    if (devices_for(0, (double)m * (double)n * (double)least(m, n)))
+        return pieces_in_tiles(a, a->ndim - 2, *mb) && pieces_in_tiles(a, a->ndim - 1, *nb);
+    if (n <= best) /* one panel */
+        return true;
+    if (down < 0 || across < 0 || a->step[a->ndim - 1] != 1)
+        return false;
+    *nb = a->s->tile[across];
+    if (*mb < m) { /* rows are cut as well */
+        const int64_t most_mb = 2 * *mb;
+
+        *mb = a->s->tile[down];
+        if (*mb > most_mb || *mb < best || a->origin[down] % *mb != 0)
+            return false;
+    }
+    return a->origin[across] % *nb == 0 && *nb >= best / 2 && *nb <= 2 * best;
 }
 
 /* The columns j, right of panel k: exchanges, solve, update. */
@@ -57,7 +88,7 @@ static da_status update_columns(operation *op, const da_array *lu, const da_arra
     return DA_OK;
 }
 
-static da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, int64_t mb, int64_t nb)
+da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, int64_t mb, int64_t nb)
 {
     const int64_t m = rows_of(lu), n = cols_of(lu), rank = least(m, n);
     const bool devices = devices_for(0, (double)m * (double)n * (double)rank);
@@ -100,36 +131,56 @@ static da_status lu_tasks(operation *op, const da_array *lu, const da_array *piv
     return DA_OK;
 }
 
-da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_array *a)
+/* An array for the pivots of a, panels of nb columns. */
+static da_status new_pivots(operation *op, da_array **pivots, const da_array *a, int64_t nb)
 {
     da_shape shape = array_shape_of(a);
-    int64_t tile[DA_MAX_NDIM], mb, nb;
+    int64_t tile[DA_MAX_NDIM];
 
-    choose_tile(&shape, &mb, &nb);
-    tile_with(tile, &shape, mb, nb);
-    DA_TRY(operation_array(op, lu, a->s->dtype, &shape, tile));
-    DA_TRY(copy_triangle(op, *lu, a, 0, false, mb, nb));
-
+    tile_with(tile, &shape, 1, nb);
     shape.ndim--;
     shape.dim[shape.ndim - 1] = least(rows_of(a), cols_of(a));
-    tile[shape.ndim - 1] = nb;
-    DA_TRY(operation_array(op, pivots, DA_PIVOT_DTYPE, &shape, tile));
+    tile[shape.ndim - 1] = most(nb, 1);
+    return operation_array(op, pivots, DA_PIVOT_DTYPE, &shape, tile);
+}
+
+da_status lu_begin(operation *op, da_array **lu, da_array **pivots, const da_array *a, int64_t *mb,
+                   int64_t *nb)
+{
+    const da_shape shape = array_shape_of(a);
+    int64_t tile[DA_MAX_NDIM];
+
+    choose_tile(&shape, mb, nb);
+    tile_with(tile, &shape, *mb, *nb);
+    DA_TRY(operation_array(op, lu, a->s->dtype, &shape, tile));
+    DA_TRY(copy_triangle(op, *lu, a, 0, false, *mb, *nb));
+    return new_pivots(op, pivots, a, *nb);
+}
+
+da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_array *a)
+{
+    int64_t mb, nb;
+
+    DA_TRY(lu_begin(op, lu, pivots, a, &mb, &nb));
     return lu_tasks(op, *lu, *pivots, mb, nb);
 }
 
-da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x)
+/* x = P x or, if `inverse`, P^-1 x. */
+static da_status exchange_tasks(operation *op, const da_array *pivots, bool given, da_array *x, bool inverse)
 {
     const int64_t n = rows_of(x);
     const bool devices = !given && devices_for(0, (double)n * (double)n * (double)cols_of(x));
     const int64_t step = devices ? tile_step(pivots, pivots->ndim - 1) : most(n, 1);
+    const int64_t steps = (n + step - 1) / step;
     int64_t tile[DA_MAX_NDIM];
     task_builder t;
 
     rhs_tile(tile, x, false);
     EACH_LEAD (at, x) {
         EACH_SPAN (p, 0, cols_of(x), tile[x->ndim - 1]) {
-            EACH_SPAN (k, 0, n, step) {
-                const da_pivot_args args = {.offset = k.at, .given = given};
+            for (int64_t s = 0; s < steps; s++) {
+                const span k = span_from((inverse ? steps - 1 - s : s) * step, n, step);
+                const da_pivot_args args = {.offset = k.at, .inverse = inverse, .given = given};
 
                 task_begin(&t, &da_codelet_laswp);
                 access_vector(&t, pivots, &at, k, DA_MODE_READ);
@@ -139,6 +190,19 @@ da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivo
             }
         }
     }
+    return DA_OK;
+}
+
+da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x,
+                         unsigned trans)
+{
+    if (trans) { /* U^T L^T P x = b */
+        DA_TRY(solve_triangular_tasks(op, lu, x, DA_UPPER | trans));
+        DA_TRY(solve_triangular_tasks(op, lu, x, DA_LOWER | DA_UNIT | trans));
+        return pivots ? exchange_tasks(op, pivots, given, x, true) : DA_OK;
+    }
+    if (pivots)
+        DA_TRY(exchange_tasks(op, pivots, given, x, false));
     DA_TRY(solve_triangular_tasks(op, lu, x, DA_LOWER | DA_UNIT));
     return solve_triangular_tasks(op, lu, x, DA_UPPER);
 }
@@ -163,4 +227,33 @@ da_status da_lu(da_array **lu, da_array **pivots, const da_array *a)
     DA_TRY(check_matrix(a, false, "da_lu", "a"));
     operation_begin(&op);
     return operation_finish(&op, build(&op, lu, pivots, a));
+}
+
+static da_status build_in_place(operation *op, da_array *a, da_array **pivots)
+{
+    const da_array *const input = a;
+    da_array *w = NULL, *exchanges = NULL;
+    int64_t mb, nb;
+
+    if (own_tile(a, &mb, &nb)) {
+        DA_TRY(new_pivots(op, &exchanges, a, nb));
+        DA_TRY(lu_tasks(op, a, exchanges, mb, nb));
+    } else {
+        DA_TRY(lu_begin(op, &w, &exchanges, a, &mb, &nb));
+        DA_TRY(lu_tasks(op, w, exchanges, mb, nb));
+        DA_TRY(copy_triangle(op, a, w, 0, false, mb, nb));
+    }
+    DA_TRY(operation_result(op, pivots, exchanges, 1, &input));
+    return operation_in_place(op, a, false, 0, NULL);
+}
+
+da_status da_lu_inplace(da_array *a, da_array **pivots)
+{
+    operation op;
+
+    DA_TRY(check_matrix(a, false, "da_lu_inplace", "a"));
+    DA_TRY(array_check_out(pivots, "da_lu_inplace"));
+    DA_TRY(check_writable(a, "da_lu_inplace", "a"));
+    operation_begin(&op);
+    return operation_finish(&op, build_in_place(&op, a, pivots));
 }
