@@ -72,7 +72,7 @@ def vector_norms(lib, rng):
                      order, axes)
 
 
-NORMS = ["fro", 1, -1, np.inf, -np.inf]
+NORMS = ["fro", 1, -1, np.inf, -np.inf, 2, -2, "nuc"]
 
 
 def matrix_norms(lib, rng):
@@ -88,7 +88,64 @@ def matrix_norms(lib, rng):
                 except ValueError:
                     assert status_of(lib, "da_matrix_norm", *args) == SHAPE_ERROR, (a.shape, order)
                     continue
-                near(lib.make("da_matrix_norm", *args).numpy(), np.asarray(theirs).astype(real_of(a)), theirs, "matrix_norm", a, order)
+                size = np.linalg.norm(wide(a), "fro", (-2, -1), keepdims=keepdims) if order == -2 else theirs
+                near(lib.make("da_matrix_norm", *args).numpy(), np.asarray(theirs).astype(real_of(a)), size, "matrix_norm", a, order)
+
+
+def spectral(rng, dtype, shape):
+    """Of a random rank, with singular values that are 0 or from 1 to 10."""
+    k = min(shape[-2:])
+    parts = []
+    for n in shape[-2:]:
+        x = rng.standard_normal(shape[:-2] + (n, n)) + (1j * rng.standard_normal(shape[:-2] + (n, n)) if dtype[0] == "c" else 0)
+        parts.append(np.linalg.qr(x)[0][..., :k])
+    s = (1 + 9 * rng.random(shape[:-2] + (k,))) * (rng.random(shape[:-2] + (k,)) < .7)
+    return parts[0], s, parts[1]
+
+
+def pseudo_inverses(lib, rng):
+    for dtype in FLOATS:
+        for hermitian in (False, False, True):
+            for _ in range(6):
+                shape = matrix(rng, dtype).shape
+                if hermitian:
+                    shape = shape[:-1] + (shape[-2],)
+                u, s, v = spectral(rng, dtype, shape)
+                v = u if hermitian else v
+                s = s * np.sign(rng.standard_normal(s.shape)) if hermitian else s
+                a = ((u * s[..., None, :]) @ np.conj(np.swapaxes(v, -1, -2))).astype(dtype)
+                inverse = (v * np.where(s == 0, 0, 1 / np.where(s == 0, 1, s))[..., None, :]) @ np.conj(np.swapaxes(u, -1, -2))
+                held, flags = random_view(lib, rng, a), int(rng.choice([2, 4])) if hermitian else 0
+                rtol = ctypes.c_double(-1 if rng.random() < .5 and max(shape[-2:]) > 3 else 1e-3)
+                size = 20 * max(max(shape[-2:]), 1)
+                near(lib.make("da_pinv", held.p, rtol, flags).numpy(), inverse.astype(dtype), size, "pinv", a)
+                near(lib.make("da_matrix_rank", held.p, rtol, flags).numpy(), np.sum(s != 0, -1), 0, "rank", a)
+                if a.size:
+                    near(lib.make("da_matrix_rank", held.p, ctypes.c_double(-1), flags).numpy(), np.linalg.matrix_rank(a), 0, "rank", a)
+                    rtol = float(rng.choice([.3, .6]))  # cuts among the values
+                    theirs = np.linalg.pinv(wide(a), rtol)
+                    near(lib.make("da_pinv", held.p, ctypes.c_double(rtol), flags).numpy(), theirs.astype(dtype), size, "pinv", a, rtol)
+
+
+def conditions(lib, rng):
+    for dtype in FLOATS:
+        for kind, order in enumerate(NORMS, 1):
+            for _ in range(4):
+                a = matrix(rng, dtype, least=1)
+                if order not in (2, -2):
+                    a = values(rng, dtype, a.shape[:-2] + (a.shape[-1], a.shape[-1]), small=True)
+                held = random_view(lib, rng, a)
+                theirs = np.asarray(np.linalg.cond(wide(a), order))
+                # relative errors grow with the condition itself
+                near(lib.make("da_cond", held.p, kind).numpy(), theirs.astype(real_of(a)),
+                     20 * theirs * np.maximum(np.linalg.cond(wide(a)), 1), "cond", a, order)
+            singular = np.array([[[1, 2], [2, 4]], [[0, 0], [0, 0]], [[3, 0], [0, 0]], [[1, 0], [0, 4]]], dtype)
+            held = random_view(lib, rng, singular)
+            ours = lib.make("da_cond", held.p, kind).numpy()
+            if order in (2, "nuc"):  # rounding may leave something of the first one's zero
+                assert np.array_equal(np.isinf(ours[1:]), [True, True, False]), ours
+            elif order != -2:
+                assert np.array_equal(np.isinf(ours), [True, True, True, False]), (order, ours)
 
 
 def diagonals(lib, rng):
@@ -154,7 +211,7 @@ def main():
     rng = np.random.default_rng(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for part in (vector_norms, matrix_norms, diagonals, crosses, krons):
+        for part in (vector_norms, matrix_norms, pseudo_inverses, conditions, diagonals, crosses, krons):
             before = checks
             part(lib, rng)
             print("  %s: %d" % (part.__name__, checks - before), flush=True)

@@ -322,6 +322,26 @@ static da_status do_kron(da_array **out)
     return da_kron(out, b, b);
 }
 
+static da_status do_pinv(da_array **out)
+{
+    return da_pinv(out, a, -1, 0);
+}
+
+static da_status do_matrix_rank(da_array **out)
+{
+    return da_matrix_rank(out, spd, -1, DA_LOWER);
+}
+
+static da_status do_cond(da_array **out)
+{
+    return da_cond(out, a, DA_NORM_1);
+}
+
+static da_status do_norm2(da_array **out)
+{
+    return da_matrix_norm(out, a, DA_NORM_2, DA_KEEPDIMS);
+}
+
 static da_status do_npy(da_array **out)
 {
     static char path[64];
@@ -458,6 +478,10 @@ static const struct {
     {"matrix_norm", do_matrix_norm},
     {"cross", do_cross},
     {"kron", do_kron},
+    {"pinv", do_pinv},
+    {"matrix_rank", do_matrix_rank},
+    {"cond", do_cond},
+    {"matrix_norm, 2", do_norm2},
 };
 
 static void inputs(void)

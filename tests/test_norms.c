@@ -109,7 +109,7 @@ END_TEST
 /* What is computed from the factor of a matrix that has none. */
 START_TEST(faults_are_inherited)
 {
-    DA_AUTO da_array *a = NULL, *l = NULL, *v = NULL, *r[5] = {0};
+    DA_AUTO da_array *a = NULL, *l = NULL, *v = NULL, *r[9] = {0};
     const char *const text = "leading minor 3 of 3";
 
     ck_ok(da_eye(&a, DA_F64, 3, 3, 0));
@@ -121,10 +121,41 @@ START_TEST(faults_are_inherited)
     ck_ok(da_trace(&r[2], l, 0));
     ck_ok(da_cross(&r[3], a, l, -1));
     ck_ok(da_kron(&r[4], l, a));
-    for (int i = 0; i < 5; i++) {
+    ck_ok(da_pinv(&r[5], l, -1, 0));
+    ck_ok(da_matrix_rank(&r[6], l, -1, DA_LOWER));
+    ck_ok(da_cond(&r[7], l, DA_NORM_1));
+    ck_ok(da_matrix_norm(&r[8], l, DA_NORM_NUC, DA_KEEPDIMS));
+    for (int i = 0; i < 9; i++) {
         ck_fails(da_wait(r[i]), DA_ERROR_NUMERICAL, text);
         da_array_release(&r[i]);
     }
+}
+END_TEST
+
+/* A NaN is a fault of whatever needs singular values, of nothing else; a singular matrix is none. */
+START_TEST(faults_of_their_own)
+{
+    DA_AUTO da_array *a = NULL, *one = NULL, *r = NULL;
+
+    ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(3, 3)));
+    for (int norm = DA_NORM_FRO; norm <= DA_NORM_NUC; norm++) {
+        ck_ok(da_cond(&r, a, (da_norm)norm));
+        const double x = item(r);
+        ck_assert_msg(norm == DA_NORM_MINUS_2 ? isnan(x) : x == INFINITY, "norm %d: %g", norm, x);
+        da_array_release(&r);
+    }
+    ck_ok(DA_SLICE(&one, a, DA_AT(0), DA_AT(1)));
+    ck_ok(da_assign(one, NAN));
+    for (int norm = DA_NORM_2; norm <= DA_NORM_NUC; norm++) {
+        ck_ok(da_matrix_norm(&r, a, (da_norm)norm, 0));
+        ck_fails(da_wait(r), DA_ERROR_NUMERICAL, "svd: column 2 of 3 has a NaN");
+        da_array_release(&r);
+    }
+    ck_ok(da_pinv(&r, a, -1, 0));
+    ck_fails(da_wait(r), DA_ERROR_NUMERICAL, "svd: column 2 of 3 has a NaN");
+    da_array_release(&r);
+    ck_ok(da_cond(&r, a, DA_NORM_1));
+    ck_assert_double_nan(item(r));
 }
 END_TEST
 
@@ -160,6 +191,27 @@ START_TEST(wrong_arguments)
     ck_fails(da_matrix_norm(&out, empty, DA_NORM_1, 0), DA_ERROR_SHAPE, "(4, 0): no columns");
     ck_fails(da_matrix_norm(&out, flat, DA_NORM_MINUS_INF, 0), DA_ERROR_SHAPE, "(0, 4): no rows");
 
+    ck_fails(da_matrix_norm(&out, flat, DA_NORM_2, 0), DA_ERROR_SHAPE, "(0, 4): no rows");
+    ck_fails(da_matrix_norm(&out, empty, DA_NORM_MINUS_2, 0), DA_ERROR_SHAPE, "(4, 0): no columns");
+
+    ck_fails(da_cond(NULL, a, DA_NORM_2), DA_ERROR_ARGUMENT, "da_cond");
+    ck_fails(da_cond(&out, none, DA_NORM_2), DA_ERROR_STALE, "da_cond");
+    ck_fails(da_cond(&out, a, (da_norm)0), DA_ERROR_ARGUMENT, "0 is no norm");
+    ck_fails(da_cond(&out, a, DA_NORM_1), DA_ERROR_SHAPE, "da_cond: a has shape (4, 3); it must be square");
+    ck_fails(da_cond(&out, empty, DA_NORM_2), DA_ERROR_SHAPE, "a has shape (4, 0)");
+    ck_fails(da_cond(&out, yes, DA_NORM_2), DA_ERROR_DTYPE, "bool");
+    ck_fails(da_pinv(NULL, a, -1, 0), DA_ERROR_ARGUMENT, "da_pinv");
+    ck_fails(da_pinv(&out, none, -1, 0), DA_ERROR_STALE, "da_pinv");
+    ck_fails(da_pinv(&out, a, NAN, 0), DA_ERROR_ARGUMENT, "rtol is not a number");
+    ck_fails(da_pinv(&out, a, -1, DA_UNIT), DA_ERROR_ARGUMENT, "da_pinv: flags 0x8");
+    ck_fails(da_pinv(&out, a, -1, DA_LOWER), DA_ERROR_SHAPE, "(4, 3); it must be square");
+    ck_fails(da_pinv(&out, half, -1, 0), DA_ERROR_DTYPE, "float16");
+    ck_fails(da_pinv(&out, line, -1, 0), DA_ERROR_SHAPE, "a has shape (3,)");
+    ck_fails(da_matrix_rank(NULL, a, -1, 0), DA_ERROR_ARGUMENT, "da_matrix_rank");
+    ck_fails(da_matrix_rank(&out, none, -1, 0), DA_ERROR_STALE, "da_matrix_rank");
+    ck_fails(da_matrix_rank(&out, a, NAN, 0), DA_ERROR_ARGUMENT, "rtol is not a number");
+    ck_fails(da_matrix_rank(&out, a, -1, DA_UPPER), DA_ERROR_SHAPE, "(4, 3); it must be square");
+
     ck_fails(da_diagonal(NULL, a, 0), DA_ERROR_ARGUMENT, "da_diagonal");
     ck_fails(da_diagonal(&out, NULL, 0), DA_ERROR_ARGUMENT, "da_diagonal");
     ck_fails(da_diagonal(&out, none, 0), DA_ERROR_STALE, "da_diagonal");
@@ -190,4 +242,4 @@ START_TEST(wrong_arguments)
 END_TEST
 
 DA_TEST_MAIN("norms", DA_CASE("values", extreme_values, through_tiles, same_array_twice),
-             DA_CASE("faults", faults_are_inherited), DA_CASE("errors", wrong_arguments))
+             DA_CASE("faults", faults_are_inherited, faults_of_their_own), DA_CASE("errors", wrong_arguments))

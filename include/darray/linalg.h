@@ -338,18 +338,41 @@ DA_NODISCARD da_status da_svdvals(da_array **s, const da_array *a);
 
 /** Norms of matrices. */
 typedef enum da_norm {
-    DA_NORM_FRO = 1,  /**< root of the sum of |x|^2, which neither overflows nor vanishes on the way */
-    DA_NORM_1,        /**< largest sum of |x| along a column */
-    DA_NORM_MINUS_1,  /**< least such sum */
-    DA_NORM_INF,      /**< largest sum of |x| along a row */
-    DA_NORM_MINUS_INF /**< least such sum */
+    DA_NORM_FRO = 1,   /**< root of the sum of |x|^2, which neither overflows nor vanishes on the way */
+    DA_NORM_1,         /**< largest sum of |x| along a column */
+    DA_NORM_MINUS_1,   /**< least such sum */
+    DA_NORM_INF,       /**< largest sum of |x| along a row */
+    DA_NORM_MINUS_INF, /**< least such sum */
+    DA_NORM_2,         /**< largest singular value */
+    DA_NORM_MINUS_2,   /**< least one */
+    DA_NORM_NUC        /**< their sum */
 } da_norm;
 
 /**
  * A norm of the matrices of (..., m, n): (...), or with DA_KEEPDIMS (..., 1, 1); real, f64 for integers and bool.
- * DA_ERROR_SHAPE where there are no columns or rows to choose from. (For vectors, and all elements: da_vector_norm().)
+ * DA_ERROR_SHAPE where there are no columns or rows to choose from; the faults of da_svdvals() where it is needed. (For vectors, and all
+ * elements: da_vector_norm().)
  */
 DA_NODISCARD da_status da_matrix_norm(da_array **out, const da_array *a, da_norm norm, unsigned flags);
+
+/**
+ * The condition numbers of matrices of (..., m, n), of the dtypes of linear algebra: (...), real.
+ * @param norm with DA_NORM_2 and DA_NORM_MINUS_2 the quotient of the extreme singular values, of matrices of any shape; with others the
+ *             norm of the square matrix times that of its inverse, which is computed. Infinity for singular matrices.
+ * DA_ERROR_SHAPE for matrices without rows or columns; the faults of da_svdvals() where it is needed, no others.
+ */
+DA_NODISCARD da_status da_cond(da_array **out, const da_array *a, da_norm norm);
+
+/**
+ * The Moore-Penrose inverses of matrices of (..., m, n): (..., n, m).
+ * @param rtol  singular values of at most rtol times the largest count as zero; negative: eps of the dtype times max(m, n).
+ * @param flags DA_LOWER or DA_UPPER: the matrices are Hermitian, only that triangle is read, and eigenvalues are taken; 0 otherwise.
+ * Faults: those of da_svd(), or da_eigh().
+ */
+DA_NODISCARD da_status da_pinv(da_array **out, const da_array *a, double rtol, unsigned flags);
+
+/** How many singular values count in that sense: (...), int64. */
+DA_NODISCARD da_status da_matrix_rank(da_array **out, const da_array *a, double rtol, unsigned flags);
 
 /**
  * The diagonals of matrices of (..., m, n), copied.

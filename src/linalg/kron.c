@@ -28,7 +28,6 @@ static da_status interleaved(operation *op, da_array **out, const da_array *a, i
 static da_status build_kron(operation *op, da_array **out, const da_array *a, const da_array *b)
 {
     const int ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
-    const da_array *const inputs[] = {a, b};
     da_array *left = NULL, *right = NULL, *product = NULL, *result = NULL;
     da_shape shape = {ndim, {0}};
 
@@ -42,7 +41,7 @@ static da_status build_kron(operation *op, da_array **out, const da_array *a, co
     DA_TRY(interleaved(op, &right, b, ndim, false));
     DA_TRY(operation_own(op, da_eval(&product, da_multiply(left, right)), &product));
     DA_TRY(operation_own(op, da_reshape(&result, product, shape), &result));
-    return operation_result(op, out, result, 2, inputs);
+    return operation_made(op, out, result);
 }
 
 da_status da_kron(da_array **out, const da_array *a, const da_array *b)
@@ -109,7 +108,6 @@ static da_status broadcast_shapes(da_shape *out, const da_array *a, const da_arr
 
 static da_status build_cross(operation *op, da_array **out, const da_array *a, const da_array *b, int axis)
 {
-    const da_array *const inputs[] = {a, b};
     const da_dtype dtype = dtype_promote(a->s->dtype, b->s->dtype);
     da_array *x[3], *y[3], *z[3], *result = NULL;
     da_shape shape;
@@ -130,7 +128,7 @@ static da_status build_cross(operation *op, da_array **out, const da_array *a, c
 
         DA_TRY(da_assign(z[i], da_subtract(da_multiply(x[j], y[k]), da_multiply(x[k], y[j]))));
     }
-    return operation_result(op, out, result, 2, inputs);
+    return operation_made(op, out, result);
 }
 
 da_status da_cross(da_array **out, const da_array *a, const da_array *b, int axis)

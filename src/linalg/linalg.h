@@ -61,6 +61,9 @@ da_status operation_fault_two(operation *op, const char *format, const char *bey
 da_status operation_result(operation *op, da_array **out, da_array *array, int ninputs,
                            const da_array *const *inputs);
 
+/* The same for an array that public functions have made, with the faults that they gave it. */
+da_status operation_made(operation *op, da_array **out, da_array *array);
+
 /* The same for an array of the caller's that is changed in place; `overwritten`: all of it, without its values being used. */
 da_status operation_in_place(operation *op, da_array *array, bool overwritten, int ninputs,
                              const da_array *const *inputs);

@@ -4,6 +4,16 @@
 
 #include <darray/expr.h>
 
+/* Norms that are the largest or the least of one value for each column or row; those by singular values need both. */
+static bool chooses_columns(da_norm norm)
+{
+    return norm == DA_NORM_1 || norm == DA_NORM_MINUS_1 || norm == DA_NORM_2 || norm == DA_NORM_MINUS_2;
+}
+static bool chooses_rows(da_norm norm)
+{
+    return norm == DA_NORM_INF || norm == DA_NORM_MINUS_INF || norm == DA_NORM_2 || norm == DA_NORM_MINUS_2;
+}
+
 static da_status check(const da_array *a, da_norm norm, unsigned flags)
 {
     static const char function[] = "da_matrix_norm";
@@ -12,7 +22,7 @@ static da_status check(const da_array *a, da_norm norm, unsigned flags)
 
     DA_TRY(array_check(a, function, "a"));
     shape = array_shape_of(a);
-    if (norm < DA_NORM_FRO || norm > DA_NORM_MINUS_INF)
+    if (norm < DA_NORM_FRO || norm > DA_NORM_NUC)
         return err_set(DA_ERROR_ARGUMENT, "%s: %d is no norm", function, (int)norm);
     if (flags & ~(unsigned)DA_KEEPDIMS)
         return err_set(DA_ERROR_ARGUMENT, "%s: flags 0x%x; only DA_KEEPDIMS is known here", function, flags);
@@ -22,12 +32,10 @@ static da_status check(const da_array *a, da_norm norm, unsigned flags)
     if (!da_kernels_multiply(a->s->dtype))
         return err_set(DA_ERROR_DTYPE, "%s: a is %s, which is for storage; da_astype() it to compute with it",
                        function, da_dtype_name(a->s->dtype));
-    if ((norm == DA_NORM_1 || norm == DA_NORM_MINUS_1 ? cols_of(a)
-         : norm == DA_NORM_FRO                        ? 1
-                                                      : rows_of(a)) == 0)
+    if ((chooses_columns(norm) && cols_of(a) == 0) || (chooses_rows(norm) && rows_of(a) == 0))
         return err_set(DA_ERROR_SHAPE, "%s: a has shape %s: no %s to choose from", function,
                        shape_text(&shape, text),
-                       norm == DA_NORM_1 || norm == DA_NORM_MINUS_1 ? "columns" : "rows");
+                       chooses_columns(norm) && cols_of(a) == 0 ? "columns" : "rows");
     return DA_OK;
 }
 
@@ -42,6 +50,30 @@ static da_status extreme_sum(operation *op, da_array **out, const da_array *a, i
     return (largest ? (da_max) : (da_min))(out, DA_X(sums), other, flags);
 }
 
+/* The largest, the least or the sum of the singular values. */
+static da_status of_singular_values(operation *op, da_array **out, const da_array *a, da_norm norm,
+                                    unsigned flags)
+{
+    da_array *floating = NULL, *values = NULL, *reduced = NULL;
+
+    if (!da_kernels_take(a->s->dtype)) {
+        DA_TRY(operation_own(op, da_eval(&floating, da_multiply(a, 1.0)), &floating));
+        a = floating;
+    }
+    DA_TRY(operation_own(op, da_svdvals(&values, a), &values));
+    const da_expr e = DA_X(values);
+    if (!(flags & DA_KEEPDIMS))
+        return (norm == DA_NORM_NUC ? (da_sum)
+                : norm == DA_NORM_2 ? (da_max)
+                                    : (da_min))(out, e, DA_AXES(-1), 0);
+    DA_TRY(operation_own(op,
+                         (norm == DA_NORM_NUC ? (da_sum)
+                          : norm == DA_NORM_2 ? (da_max)
+                                              : (da_min))(&reduced, e, DA_AXES(-1), DA_KEEPDIMS),
+                         &reduced));
+    return da_expand_dims(out, reduced, -1);
+}
+
 static da_status norm_of(operation *op, da_array **out, const da_array *a, da_norm norm, unsigned flags)
 {
     switch (norm) {
@@ -49,6 +81,9 @@ static da_status norm_of(operation *op, da_array **out, const da_array *a, da_no
     case DA_NORM_MINUS_1: return extreme_sum(op, out, a, -2, false, flags);
     case DA_NORM_INF: return extreme_sum(op, out, a, -1, true, flags);
     case DA_NORM_MINUS_INF: return extreme_sum(op, out, a, -1, false, flags);
+    case DA_NORM_2:
+    case DA_NORM_MINUS_2:
+    case DA_NORM_NUC: return of_singular_values(op, out, a, norm, flags);
     case DA_NORM_FRO: break;
     }
     return da_vector_norm(out, a, DA_AXES(-2, -1), 2, flags);
@@ -59,7 +94,7 @@ static da_status build(operation *op, da_array **out, const da_array *a, da_norm
     da_array *result = NULL;
 
     DA_TRY(operation_own(op, norm_of(op, &result, a, norm, flags), &result));
-    return operation_result(op, out, result, 1, &a);
+    return operation_made(op, out, result);
 }
 
 da_status da_matrix_norm(da_array **out, const da_array *a, da_norm norm, unsigned flags)

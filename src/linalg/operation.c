@@ -79,6 +79,11 @@ da_status operation_result(operation *op, da_array **out, da_array *array, int n
     return add_result(op, out, array, true, ninputs, inputs);
 }
 
+da_status operation_made(operation *op, da_array **out, da_array *array)
+{
+    return add_result(op, out, array, false, 0, NULL);
+}
+
 da_status operation_in_place(operation *op, da_array *array, bool overwritten, int ninputs,
                              const da_array *const *inputs)
 {
