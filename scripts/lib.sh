@@ -79,6 +79,7 @@ int main() { return 0; }' | CC=${CXX:-c++} compiles c++ ;;
         locales) [ -f /usr/share/i18n/locales/de_DE ] && have localedef ;;
         python) find_python >/dev/null ;;
         numpy) find_python 'import numpy' >/dev/null ;;
+        scipy) find_python 'import scipy.linalg' >/dev/null ;;
         clang) have clang-14 ;;
         clang-openmp) printf '#include <omp.h>\nint main(void) { return 0; }\n' | CC=clang-14 compiles c -fopenmp ;;
         clang-runtime) echo 'int main(void) { return 0; }' | CC=clang-14 compiles c -fsanitize=address ;;
@@ -106,6 +107,7 @@ locales:locales:glibc-locale-source:glibc:-:glibc
 check:check:check-devel:check:check:check
 python:python3:python3:python:python:python
 numpy:python3-numpy:python3-numpy:python-numpy:py-numpy:python-numpy
+scipy:python3-scipy:python3-scipy:python-scipy:py-scipy:python-scipy
 clang:clang-14:clang:clang:llvm:clang-toolchain@14
 clang-openmp:libomp-14-dev:libomp-devel:openmp:llvm:clang-toolchain@14
 clang-runtime:libclang-rt-14-dev:compiler-rt:compiler-rt:llvm:clang-toolchain@14
@@ -114,7 +116,7 @@ clang-format:clang-format-14:clang-tools-extra:clang:llvm:clang-toolchain@14
 # shellcheck disable=SC2034 # for the scripts that source this file
 {
     needs_build='compiler openmp meson ninja pkg-config hwloc openblas starpu'
-    needs_tests='c++ lapacke check python numpy locales opencl clblast pocl'
+    needs_tests='c++ lapacke check python numpy scipy locales opencl clblast pocl'
     needs_lint='clang-format'
     needs_clang='clang clang-openmp clang-runtime'
 }
@@ -161,7 +163,7 @@ existing() {
     while read -r file; do [ -f "$file" ] && echo "$file"; done
 }
 
-# Makes sure of the named needs; installs Debian packages when it may. Without StarPU and what OpenCL needs it goes on.
+# Makes sure of the named needs; installs Debian packages when it may. Without StarPU, SciPy and what OpenCL needs it goes on.
 ensure_tools() {
     local missing need name wanted=() must=()
     missing=$(missing_of "$@")
@@ -184,7 +186,7 @@ ensure_tools() {
     fi
     for need in $missing; do
         case $need in
-            starpu | opencl | clblast | pocl | locales) ;;
+            starpu | opencl | clblast | pocl | locales | scipy) ;;
             *) must+=("$need") ;;
         esac
     done
@@ -198,6 +200,7 @@ ensure_tools() {
             starpu) say "no StarPU: only the OpenMP runtime is built" ;;
             opencl) say "no OpenCL: its module is not built" ;;
             clblast) say "no CLBlast: OpenCL devices get no products and solves" ;;
+            scipy) say "no SciPy: triangular solves are compared with NumPy's products only" ;;
             locales) say "no sources of locales: tests of decimal commas are weaker" ;;
             pocl) say "no OpenCL device: the tests that need one are skipped" ;;
         esac

@@ -83,6 +83,7 @@ class Array:
     def __init__(self, lib, p):
         self.lib = lib
         self.p = p
+        self._as_parameter_ = p  # may itself be an argument, which keeps it until the call returns
 
     def __del__(self):
         self.lib.c.da_array_release(ctypes.byref(self.p))
