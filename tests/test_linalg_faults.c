@@ -315,7 +315,27 @@ static da_array *good(da_dtype dtype)
     OP("solve_triangular_inplace's t", in_place(out, g, da_solve_triangular_inplace(x, *out, DA_UPPER)))     \
     OP("solve_triangular_inplace's b", in_place(out, x, da_solve_triangular_inplace(g, *out, DA_UPPER)))     \
     OP("lstsq's a", da_lstsq(out, x, g))                                                                     \
-    OP("lstsq's b", da_lstsq(out, g, x))
+    OP("lstsq's b", da_lstsq(out, g, x))                                                                     \
+    OP("qr_complete", da_qr_complete(other, out, x))                                                         \
+    OP("lq", da_lq(out, other, x))                                                                           \
+    OP("qr_pivoted's r", da_qr_pivoted(NULL, out, other, x))                                                 \
+    OP("qr_solve's f", factored(out, x, g, 3))                                                               \
+    OP("qr_solve's b", factored(out, g, x, 3))                                                               \
+    OP("lq_l", factored(out, x, g, 4))                                                                       \
+    OP("lstsq_rank's a", da_lstsq_rank(out, other, x, g, -1))                                                \
+    OP("lstsq_rank's b", da_lstsq_rank(out, NULL, g, x, -1))                                                 \
+    OP("eigh", da_eigh(out, other, x, DA_LOWER))                                                             \
+    OP("eigvalsh", da_eigvalsh(out, x, DA_UPPER))                                                            \
+    OP("eig", da_eig(out, other, x))                                                                         \
+    OP("eigvals", da_eigvals(out, x))                                                                        \
+    OP("svd", da_svd(out, other, NULL, x, 0))                                                                \
+    OP("svd's vh", da_svd(NULL, other, out, x, 0))                                                           \
+    OP("svdvals", da_svdvals(out, x))                                                                        \
+    OP("matrix_norm", da_matrix_norm(out, x, DA_NORM_FRO, 0))                                                \
+    OP("trace", da_trace(out, x, 0))                                                                         \
+    OP("diagonal", da_diagonal(out, x, 0))                                                                   \
+    OP("kron's a", da_kron(out, x, g))                                                                       \
+    OP("kron's b", da_kron(out, g, x))
 
 /* For operations in place: what they change is a copy, which carries what x does, and is a part of a larger array. */
 #define in_place(out, x, call) (copy_inside((out), (x)) == DA_OK ? (call) : DA_ERROR_ARGUMENT)
@@ -334,7 +354,9 @@ static da_status factored(da_array **out, const da_array *x, const da_array *b, 
 {
     DA_AUTO da_qr_factors *f = NULL;
 
-    DA_TRY(da_qr_factor(&f, x));
+    DA_TRY(what == 4 ? da_lq_factor(&f, x) : da_qr_factor(&f, x));
+    if (what > 2)
+        return what == 3 ? da_qr_solve(out, f, b) : da_lq_l(out, f, 0);
     return what == 0   ? da_qr_q(out, f, DA_COMPLETE)
            : what == 1 ? da_qr_r(out, f, 0)
                        : da_qr_apply(out, f, b, 0);
