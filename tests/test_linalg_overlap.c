@@ -200,6 +200,65 @@ START_TEST(triangular)
 }
 END_TEST
 
+/* BLAS 3's operations with one triangle: trmm, symm, and syrk, of which only a triangle is written. */
+START_TEST(one_triangle)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const z alpha = 1.5, beta = 0.5;
+
+    seed_values(64);
+    for (int trial = 0; trial < TRIALS; trial++) {
+        const int64_t n = 1 + below(SIDE), p = 1 + below(SIDE);
+        const bool upper = trial % 2, right = trial / 2 % 2;
+        const int what = trial / 4 % 3;
+        const CBLAS_UPLO uplo = upper ? CblasUpper : CblasLower;
+        const CBLAS_SIDE side = right ? CblasRight : CblasLeft;
+        const unsigned flags = (upper ? DA_UPPER : DA_LOWER) | (right && what < 2 ? DA_RIGHT : 0);
+        z *buffer = random_values(dtype, SIDE, SIDE), *pa, *pb, *pc;
+        shared s;
+        view a, b, c;
+
+        round_values(dtype, buffer, SIDE * SIDE);
+        set_tiling(trial % TILINGS);
+        s = share(dtype, buffer, trial / 12 % 2);
+        a = what == 2 ? random_view(s.other, n, p) : random_view(s.other, n, n);
+        b = random_view(s.one, right ? p : n, right ? n : p);
+        c = what == 2 ? random_view(s.one, n, n) : random_view(s.one, b.m, b.n);
+        pa = read_view(buffer, &a);
+        pb = read_view(buffer, &b);
+        pc = read_view(buffer, &c);
+        switch (what) {
+        case 0:
+            ck_ok(da_trmm(a.array, b.array, 1.5, flags));
+            cblas_ztrmm(CblasColMajor, side, uplo, CblasNoTrans, CblasNonUnit, (int)b.m, (int)b.n, &alpha, pa,
+                        (int)n, pb, (int)b.m);
+            write_view(buffer, &b, pb);
+            break;
+        case 1:
+            ck_ok(da_symm(c.array, 1.5, a.array, b.array, 0.5, flags));
+            cblas_zsymm(CblasColMajor, side, uplo, (int)b.m, (int)b.n, &alpha, pa, (int)n, pb, (int)b.m,
+                        &beta, pc, (int)b.m);
+            write_view(buffer, &c, pc);
+            break;
+        default:
+            ck_ok(da_syrk(c.array, 1.5, a.array, 0.5, flags));
+            cblas_zsyrk(CblasColMajor, uplo, CblasNoTrans, (int)n, (int)p, &alpha, pa, (int)n, &beta, pc,
+                        (int)n);
+            write_view(buffer, &c, pc);
+        }
+        check_buffer(&s, buffer, 30, what == 0 ? "trmm on overlapping views" : what == 1 ? "symm" : "syrk");
+        da_array_release(&a.array);
+        da_array_release(&b.array);
+        da_array_release(&c.array);
+        free(pa);
+        free(pb);
+        free(pc);
+        free(buffer);
+    }
+    set_tiling(0);
+}
+END_TEST
+
 /* A block of a larger array, in whatever layout; nothing around the triangle changes. */
 START_TEST(cholesky)
 {
@@ -239,4 +298,5 @@ END_TEST
 
 DA_TEST_MAIN("linalg_overlap", DA_CASE_LOOP("products", FLOAT_DTYPES, products),
              DA_CASE_LOOP("triangular", FLOAT_DTYPES, triangular),
+             DA_CASE_LOOP("one triangle", FLOAT_DTYPES, one_triangle),
              DA_CASE_LOOP("cholesky", FLOAT_DTYPES, cholesky))
