@@ -323,7 +323,7 @@ def lu(lib, rng):
     if np.any(np.diagonal(f, axis1=-2, axis2=-1) == 0):
         return
     b = random_floats(rng, dtype, broadcastable(rng, a.shape[:-2]) + (n, extent(rng)))
-    x = lib.make("da_lu_solve", factors, pivots, lib.operand(rng, b))
+    x = lib.make("da_lu_solve", factors, pivots, lib.operand(rng, b), 0)
     assert lib.fault(x) is None, lib.fault(x)
     x = x.numpy()
     if np.all(np.isfinite(x)):

@@ -121,7 +121,7 @@ static void check_lu_and_solve(const matrix *x)
         round_scaled(x->dtype, b, n * 3, x->scale);
         B = scaled_array(VIEW_PLAIN, x->dtype, n, 3, b, x->scale);
         ck_ok(da_solve(&X, x->array, B));
-        ck_ok(da_lu_solve(&Y, LU, P, B));
+        ck_ok(da_lu_solve(&Y, LU, P, B, 0));
         for (int way = 0; way < 2; way++) {
             const da_status status = da_wait(way ? Y : X);
             if (status != DA_OK) {
@@ -397,7 +397,7 @@ START_TEST(not_finite)
         }
         if (m == n) {
             ck_ok(da_solve(&X, A, B));
-            ck_ok(da_lu_solve(&Y, LU, P, B));
+            ck_ok(da_lu_solve(&Y, LU, P, B, 0));
             if (isnan(bad)) { /* a NaN is no zero pivot */
                 ck_ok(da_wait(X));
                 ck_assert(spoilt(X));

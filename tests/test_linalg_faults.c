@@ -165,7 +165,7 @@ START_TEST(zero_pivots)
         ck_ok(da_solve(&Y, S, B));
         check_told(Y, "solve: the matrix is singular: pivot %d of %d is zero", info, n, "solve");
         ck_ok(da_lu(&U, &P, S));
-        ck_ok(da_lu_solve(&V, U, P, B));
+        ck_ok(da_lu_solve(&V, U, P, B, 0));
         check_told(V, "solve: the matrix is singular: pivot %d of %d is zero", info, n, "lu_solve");
         ck_ok(da_wait(U));
         ck_ok(da_lstsq(&Z, A, C));
@@ -368,7 +368,7 @@ static da_status solved(da_array **out, const da_array *of_lu, const da_array *o
 
     DA_TRY(da_lu(&lu, &more, of_lu));
     DA_TRY(da_lu(&other, &pivots, of_pivots));
-    return da_lu_solve(out, lu, pivots, b);
+    return da_lu_solve(out, lu, pivots, b, 0);
 }
 
 static bool operation(int i, da_array **out, da_array **other, const da_array *x, const da_array *g,

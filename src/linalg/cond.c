@@ -27,20 +27,9 @@ static da_status check(const da_array *a, da_norm norm)
 /* The inverses of matrices; infinities and NaNs where there are none, which is no fault here. */
 static da_status build_inverse(operation *op, da_array **out, const da_array *a)
 {
-    da_shape lead = array_shape_of(a);
-    da_array *lu = NULL, *pivots = NULL, *eye = NULL, *x = NULL;
-    const da_array *source;
-    int64_t tile[DA_MAX_NDIM];
+    da_array *x = NULL;
 
-    DA_TRY(lu_factor(op, &lu, &pivots, a));
-    DA_TRY(operation_own(op, da_eye(&eye, a->s->dtype, rows_of(a), rows_of(a), 0), &eye));
-    lead.ndim -= 2;
-    DA_TRY(broadcast_lead(op, &source, eye, &lead));
-    rhs_tile(tile, source, false);
-    if (devices_for(0, (double)rows_of(a) * (double)array_count(source))) /* exchanges of rows see one tile */
-        tile[source->ndim - 2] = rows_of(a);
-    DA_TRY(operation_copy(op, &x, source, tile));
-    DA_TRY(lu_solve_tasks(op, lu, pivots, false, x));
+    DA_TRY(inverse_of(op, &x, a));
     return operation_result(op, out, x, 1, &a);
 }
 

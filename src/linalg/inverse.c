@@ -9,10 +9,10 @@
 
 /* ---- inv: n right-hand sides, the columns of the identity matrix ---- */
 
-static da_status build_inverse(operation *op, da_array **out, const da_array *a)
+da_status inverse_of(operation *op, da_array **out, const da_array *a)
 {
     const da_shape shape = array_shape_of(a);
-    da_array *lu = NULL, *pivots = NULL, *x = NULL;
+    da_array *lu = NULL, *pivots = NULL, *x;
     int64_t tile[DA_MAX_NDIM];
     task_builder t;
 
@@ -20,7 +20,8 @@ static da_status build_inverse(operation *op, da_array **out, const da_array *a)
     rhs_tile(tile, lu, false);
     if (devices_for(0, (double)rows_of(a) * (double)array_count(a))) /* exchanges of rows see one tile */
         tile[shape.ndim - 2] = most(rows_of(a), 1);
-    DA_TRY(operation_array(op, &x, a->s->dtype, &shape, tile));
+    DA_TRY(operation_array(op, out, a->s->dtype, &shape, tile));
+    x = *out;
     EACH_LEAD (at, x) {
         EACH_SPAN (j, 0, cols_of(x), tile[shape.ndim - 1]) {
             EACH_SPAN (i, 0, rows_of(x), tile[shape.ndim - 2]) {
@@ -33,8 +34,15 @@ static da_status build_inverse(operation *op, da_array **out, const da_array *a)
             }
         }
     }
+    return lu_solve_tasks(op, lu, pivots, false, x, 0);
+}
+
+static da_status build_inverse(operation *op, da_array **out, const da_array *a)
+{
+    da_array *x = NULL;
+
     DA_TRY(operation_fault(op, SINGULAR, rows_of(a)));
-    DA_TRY(lu_solve_tasks(op, lu, pivots, false, x, 0));
+    DA_TRY(inverse_of(op, &x, a));
     return operation_result(op, out, x, 1, &a);
 }
 

@@ -209,6 +209,8 @@ da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, in
  * user's, who may have changed them. trans: 0, DA_TRANSPOSE or DA_CONJ_TRANSPOSE. */
 da_status lu_solve_tasks(operation *op, const da_array *lu, const da_array *pivots, bool given, da_array *x,
                          unsigned trans);
+/* The inverses of a, a new array of the operation's; zero pivots go to its fault, if it has one. */
+da_status inverse_of(operation *op, da_array **out, const da_array *a);
 
 /* The lower Cholesky factor of w in place, whose other triangle is not touched; it makes the operation's fault. cholesky_begin(): w
  * becomes a copy of a's lower triangle, with the tiling that this takes. */
