@@ -98,6 +98,12 @@
     X(laic1, "laic1", "laic1",                                                                               \
       (const int *job, const int *j, const void *x, const void *estimate, const void *w, const void *gamma,  \
        void *next, void *s, void *c))                                                                        \
+    X(hetrd, "sytrd", "hetrd",                                                                               \
+      (const char *uplo, const int *n, void *a, const int *lda, void *d, void *e, void *tau, void *work,     \
+       const int *lwork, int *info, size_t))                                                                 \
+    X(stedc, "stedc", "",                                                                                    \
+      (const char *job, const int *n, void *d, void *e, void *z, const int *ldz, void *work,                 \
+       const int *lwork, int *iwork, const int *liwork, int *info, size_t))                                  \
     X(syevd, "syevd", "",                                                                                    \
       (const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,        \
        const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t))                          \

@@ -62,6 +62,7 @@ enum {
     RP = DA_MODE_READ + 1 * 4 + PIVOTS * 16,
     WP = DA_MODE_WRITE + 1 * 4 + PIVOTS * 16,
     WV = DA_MODE_WRITE + 1 * 4 + REAL * 16,
+    RWV = DA_MODE_READ_WRITE + 1 * 4 + REAL * 16,
     WZ = DA_MODE_WRITE + 2 * 4 + COMPLEX * 16,
     WZV = DA_MODE_WRITE + 1 * 4 + COMPLEX * 16
 };

@@ -21,6 +21,7 @@ enum {
     RP = R | PIVOTS,
     WP = W | PIVOTS,
     WV = W | VECTOR | REAL,
+    RWV = RW | VECTOR | REAL,
     WZ = W | COMPLEX,
     WZV = W | VECTOR | COMPLEX
 };
@@ -175,6 +176,23 @@ static void setup_heevd(work *w)
 {
     w->value.heevd = (da_heevd_args){.uplo = DA_LOWER, .vectors = 1};
     w->content[0] = DOMINANT;
+}
+
+static void setup_hetrd(work *w)
+{
+    setup_heevd(w);
+    set_shape(w, 3, w->n, 1);
+}
+
+static void setup_stedc(work *w)
+{
+    w->content[0] = w->content[1] = RANDOM;
+}
+
+static void setup_larft(work *w)
+{
+    set_shape(w, 1, w->n, 1);
+    set_shape(w, 2, reflectors(w), w->n);
 }
 
 static void setup_geev(work *w)
