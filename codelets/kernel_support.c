@@ -57,12 +57,13 @@ void *da_scratch(size_t bytes)
 
     if (bytes <= scratch_bytes)
         return scratch;
-    if (bytes > SIZE_MAX - granule)
+    if (bytes > SIZE_MAX - 2 * granule)
         return NULL;
     pthread_once(&scratch_once, make_key);
     free(scratch);
     scratch_bytes = (bytes + granule - 1) / granule * granule;
-    scratch = aligned_alloc(64, scratch_bytes);
+    scratch =
+        aligned_alloc(64, scratch_bytes + granule); /* OpenBLAS may read what is behind (src/base/memory.c) */
     if (!scratch)
         scratch_bytes = 0;
     (void)pthread_setspecific(scratch_key, scratch);

@@ -3,6 +3,7 @@
 #include "unit_runtime.h"
 #include "base/base.h"
 #include <darray/runtime.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,6 +130,26 @@ START_TEST(array_data)
     da_trim();
     data_usage(&live, &peak, &cached);
     ck_assert_int_eq(cached, 0);
+}
+END_TEST
+
+/* BLAS may read more than it was given, up to a column behind a matrix. */
+START_TEST(readable_behind)
+{
+    enum { BLOCKS = 16 };
+    static const size_t sizes[] = {1 << 20, 3 << 20, 16 << 20};
+    void *p[BLOCKS];
+
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        for (int i = 0; i < BLOCKS; i++)
+            ck_ok(data_alloc(&p[i], sizes[k]));
+        for (int i = 0; i < BLOCKS; i++)
+            ck_assert_msg(msync((char *)p[i] + sizes[k], 1 << 20, MS_ASYNC) == 0,
+                          "nothing behind block %d of %zu bytes", i, sizes[k]);
+        for (int i = 0; i < BLOCKS; i++)
+            data_free(p[i], sizes[k]);
+        da_trim();
+    }
 }
 END_TEST
 
@@ -599,6 +620,6 @@ DA_TEST_MAIN("memory",
              DA_CASE_WITH("hook", hook, unhook, small_objects, array_data, random_blocks, every_allocation),
              DA_CASE_WITH("budget, hook", hook, unhook, pressure, locked_pages_hook),
              DA_CASE_LOOP("locked pages", 2, locked_pages), DA_CASE("locked pages, fork", locked_pages_fork),
-             DA_CASE("plain", array_data, random_blocks, budget, pressure),
+             DA_CASE("plain", array_data, readable_behind, random_blocks, budget, pressure),
              DA_CASE_WITH("handles, hook", hook, unhook, handle_words), DA_CASE("handles", handle_words),
              DA_CASE("settings", settings, log_hook), DA_CASE("texts", texts))
