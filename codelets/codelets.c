@@ -2,7 +2,6 @@
 /* The codelets of kernel_list.inc: which function runs for which dtype, batches, and how much work a task is. */
 #include "device/device.h"
 #include "kernel_support.h"
-#include "device/device.h"
 #include "kernels.h"
 
 #include <inttypes.h>
