@@ -13,8 +13,10 @@ int main(void)
     return 77;
 }
 #else
+#include "broadcast/graph.h"
 #include "cuda/module.h"
 #include "device/device.h"
+#include "expr_program.h"
 #include "kernels.h"
 
 #include <complex.h>
@@ -853,6 +855,71 @@ START_TEST(gesdd_of_nan)
 }
 END_TEST
 
+/* ---- expressions ---- */
+
+enum { WIDE = 5 };
+
+/* x0 + x1 + ..., of `ninputs` inputs, as a program; or its sum over all elements. */
+static void sum_of_inputs(int ninputs, bool reduce)
+{
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, reduce ? "reduce" : "expr");
+    const int64_t shape[1] = {WIDE}, stride[1] = {1}, kept[1] = {0};
+    const da_reduce_args args = {.how = {.nroots = 1, .combine = {DA_OP_add}, .dtype = {DA_F64}},
+                                 .ndim = 1,
+                                 .extent = {WIDE},
+                                 .reduced = {true}};
+    const da_value values[1] = {{&args, sizeof args}};
+    da_buffer buffers[DA_EXPR_MAX_INPUTS + 2];
+    double *memory, want = 0;
+    program *p;
+    graph g;
+    int sum, x;
+
+    cuda_ok(cudaHostAlloc((void **)&memory, (size_t)(ninputs + 1) * WIDE * sizeof *memory,
+                          cudaHostAllocPortable));
+    graph_init(&g);
+    ck_ok(graph_slot(&g, &sum, DA_F64, 0, NULL));
+    for (int k = 1; k < ninputs; k++) {
+        ck_ok(graph_slot(&g, &x, DA_F64, 0, NULL));
+        ck_ok(graph_apply(&g, &sum, DA_OP_add, sum, x, 0, "test"));
+    }
+    ck_ok(program_build(&p, &g, 1, &sum));
+    ck_assert_int_eq(p->p.ninputs, ninputs);
+    buffers[0] = (da_buffer){.data = &p->p};
+    for (int k = 0; k <= ninputs; k++) {
+        for (int i = 0; i < WIDE; i++)
+            memory[k * WIDE + i] = k * 10 + i;
+        buffers[k + 1] = (da_buffer){&memory[k * WIDE], DA_F64, 1, shape, stride, 0};
+    }
+    if (reduce)
+        buffers[1].strides = kept;
+    const da_call call = {
+        .nbuffers = ninputs + 2, .nvalues = reduce, .buffers = buffers, .values = values, .queue = stream};
+    ck_assert_msg(kernel->takes(ops, &call), "%d inputs are not taken", ninputs);
+    const da_status status = kernel->run(ops, &call);
+    ck_assert_msg(status == DA_OK, "%d inputs: status %d: %s", ninputs, (int)status, da_error());
+    cuda_ok(cudaStreamSynchronize(stream));
+    for (int i = 0; i < WIDE; i++) {
+        const double element = 10.0 * ninputs * (ninputs + 1) / 2 + ninputs * i;
+        want += element;
+        ck_assert_msg(reduce || memory[i] == element, "%d inputs: element %d is %g, not %g", ninputs, i,
+                      memory[i], element);
+    }
+    ck_assert_msg(!reduce || memory[0] == want, "%d inputs: the sum is %g, not %g", ninputs, memory[0], want);
+    program_release(p);
+    graph_drop(&g);
+    cuda_ok(cudaFreeHost(memory));
+}
+
+START_TEST(as_many_inputs_as_there_may_be)
+{
+    static const int ninputs[] = {1, 31, 40, DA_EXPR_MAX_INPUTS};
+
+    sum_of_inputs(ninputs[_i], false);
+    sum_of_inputs(ninputs[_i], true);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 START_TEST(locked_pages)
@@ -967,6 +1034,7 @@ int main(void)
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_nopivot,
                      getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
     };
+    const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
     int devices = 0, status = EXIT_SUCCESS;
 
@@ -988,6 +1056,8 @@ int main(void)
         return EXIT_FAILURE;
     }
     int ran = da_test_run("CUDA", running, sizeof running / sizeof running[0]);
+    if (ran == EXIT_SUCCESS)
+        ran = da_test_run("CUDA, expressions", expressions, 1);
     if (ran == EXIT_SUCCESS)
         ran = da_test_run("CUDA, memory", memory, 1);
     return ran == EXIT_SUCCESS ? status : ran;

@@ -7,6 +7,7 @@
 
 #include "device/cache.h"
 #include "device/dialect.h"
+#include "expr_program.h"
 
 #include <cuda.h>
 #include <nvrtc.h>
@@ -15,7 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ARGS = 32, LOG_SIZE = 1000 };
+enum {
+    MOST_ARGS = DA_EXPR_MAX_ROOTS + DA_EXPR_MAX_INPUTS +
+                1, /* of an expression or a reduction, the most that any kernel has */
+    LOG_SIZE = 1000
+};
 
 /* ---- NVRTC ---- */
 
