@@ -477,6 +477,40 @@ START_TEST(idle_devices_sleep)
 }
 END_TEST
 
+/* ---- places ---- */
+
+static atomic_int place_found;
+
+/* Two of them, one after the other on the same data: the first says where its own tasks run. */
+static da_status says_where(const da_call *call)
+{
+    (void)call;
+    atomic_store(&place_found, (int)da_runs_on());
+    return da_run_on(DA_ON_GPU);
+}
+
+START_TEST(place_of_a_task_ends_with_it)
+{
+    static const da_codelet saying = {
+        .name = "saying", .cpu = says_where, .nbuffers = 1, .modes = {DA_MODE_READ_WRITE}};
+    static const da_place places[] = {DA_ANYWHERE, DA_ON_CPU, DA_ON_GPU};
+    DA_AUTO da_array *a = NULL;
+
+    ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(4096)));
+    for (int p = 0; p < 3; p++) {
+        ck_ok(da_run_on(places[p]));
+        ck_assert_int_eq(da_runs_on(), places[p]);
+        for (int i = 0; i < 40; i++) { /* every worker has one after another */
+            ck_ok(DA_SPAWN(NULL, &saying, DA_READ_WRITE(a)));
+            ck_ok(da_wait_all());
+            ck_assert_int_eq(atomic_load(&place_found), places[p]);
+        }
+        ck_assert_int_eq(da_runs_on(), places[p]);
+    }
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
 /* ---- exit while a device's compiler is at work ---- */
 
 static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at)
@@ -597,6 +631,7 @@ int main(int argc, char **argv)
                 results_and_memory, values_survive_shutdown),
         DA_CASE("reproducible", reproducible),
         DA_CASE("failures", failure_on_a_device),
+        DA_CASE("places", place_of_a_task_ends_with_it),
         DA_CASE("idle", idle_devices_sleep),
         DA_CASE("exit", exit_while_compiling),
         DA_CASE("samples", others_compile),

@@ -70,10 +70,15 @@ typedef enum da_place {
 
 /**
  * Where the tasks of this thread's calls run from here on, until it is called again. Makes no difference to results beyond rounding. Work
- * too small for a task still runs in the calling thread.
+ * too small for a task still runs in the calling thread. Tasks that a task spawns run where it was told to, unless its function says
+ * otherwise, which holds until that function returns.
  * @return DA_ERROR_ARGUMENT if `place` is none of the three.
  */
 DA_NODISCARD da_status da_run_on(da_place place);
+
+/** What da_run_on() last said in this thread, DA_ANYWHERE before; in a task, its own place until it says otherwise. For giving the former
+ *  place back after a part of a program. Never fails. */
+DA_API da_place da_runs_on(void);
 
 /** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 with the OpenMP runtime. Those that
  *  cannot be started are logged then, and no longer counted. */

@@ -205,6 +205,19 @@ da_status da_run_on(da_place device)
     return DA_OK;
 }
 
+da_place da_runs_on(void)
+{
+    return where;
+}
+
+da_place rt_place_swap(da_place place)
+{
+    const da_place before = where;
+
+    where = place;
+    return before;
+}
+
 da_place rt_place(void)
 {
     return where ? where : (da_place)config_get()->device;

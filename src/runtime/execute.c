@@ -189,6 +189,7 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         const double cpu_begin = recorded ? record_clock() : 0;
         const uint64_t ns_begin = recorded ? nanoseconds() : 0;
         const uint64_t begin = ticks();
+        const da_place place = rt_place_swap(task->where); /* what it says of its own tasks ends with it */
         bool skipped;
         running = task;
         if (!(task->flags & RT_INLINE)) /* a worker's: what is there afterwards is this kernel's */
@@ -196,6 +197,7 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         skipped = recorded && record_skips(task);
         status = skipped ? DA_OK : run(call, ctx);
         running = outer;
+        (void)rt_place_swap(place);
         if (my_slot < 0)
             my_slot = atomic_fetch_add(&next_slot, 1) % SLOTS;
         atomic_fetch_add_explicit(&slots[my_slot].ticks, ticks() - begin, memory_order_relaxed);

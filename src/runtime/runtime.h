@@ -177,6 +177,8 @@ da_status rt_check_forked(void);
 
 /* Where this thread's tasks run: da_run_on(), else DARRAY_DEVICE. */
 da_place rt_place(void);
+/* Sets da_run_on()'s place and returns the former. */
+da_place rt_place_swap(da_place place);
 
 /* Number of devices that tasks may run on besides the CPU's cores, or would; 0 with DARRAY_REPRODUCIBLE. Where there are some, what shapes the
  * task graph gives every operand of large tasks a tile of its own, because only such tasks can run there. */
