@@ -171,8 +171,9 @@ static program *programs[BUCKETS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t compiled = PTHREAD_COND_INITIALIZER;
 
-/* The image of a program for a device: from the disk, or compiled. Null and the reason in `log` if that fails. */
-static char *image_of(const char *source, const char *arch, bool cubin, char *log, size_t log_size)
+/* The image of a program for a device: from the disk, if `cached`, or compiled. Null and the reason in `log` if that fails. */
+static char *image_of(const char *source, const char *arch, bool cubin, bool *cached, char *log,
+                      size_t log_size)
 {
     da_device_key key = {{0}};
     int version[2] = {0, 0};
@@ -184,7 +185,8 @@ static char *image_of(const char *source, const char *arch, bool cubin, char *lo
     key = da_device_hash_text(key, arch);
     key = da_device_hash_text(key, da_dialect_cuda);
     key = da_device_hash_text(key, source);
-    if (da_device_cache_get("cuda", key, &image, &size))
+    *cached = *cached && da_device_cache_get("cuda", key, &image, &size);
+    if (*cached)
         return image;
     image = compile(source, arch, cubin, &size, log, log_size);
     if (image)
@@ -195,13 +197,22 @@ static char *image_of(const char *source, const char *arch, bool cubin, char *lo
 /* Fills the program in; the failure in `log` if it cannot be. */
 static bool make_program(program *p, const char *source, const char *arch, bool cubin, char *log)
 {
-    char *image = image_of(source, arch, cubin, log, LOG_SIZE);
+    bool cached = true;
+    char *image = image_of(source, arch, cubin, &cached, log, LOG_SIZE);
     CUresult r;
 
     if (!image)
         return false;
     r = driver.module_load(&p->module, image);
     free(image);
+    if (r != CUDA_SUCCESS && cached) { /* the driver does not want what lay on the disk: compiled anew */
+        cached = false;
+        image = image_of(source, arch, cubin, &cached, log, LOG_SIZE);
+        if (!image)
+            return false;
+        r = driver.module_load(&p->module, image);
+        free(image);
+    }
     if (r != CUDA_SUCCESS)
         snprintf(log, LOG_SIZE, "cuModuleLoadData: %s", driver_error(r));
     return r == CUDA_SUCCESS;
