@@ -18,6 +18,9 @@
  * - DARRAY_INLINE       0: never run small work in the calling thread
  * - DARRAY_MEMORY_LIMIT bytes that arrays may take, with K, M, G, T (default: 15/16 of what the machine or cgroup has)
  * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy
+ * - DARRAY_CACHE_DIR    where performance models and compiled kernels are kept (default: $XDG_CACHE_HOME/darray or ~/.cache/darray)
+ * - DARRAY_MODULES      folder of the modules for accelerators (default: where the library was installed or built)
+ * - DARRAY_CPU_LEVEL    0 | 3 | 4: at most this level of the x86-64 architecture is used by elementwise kernels
  * - DARRAY_VERBOSE      1: log decisions and fallbacks, 2: also every task and what ran it
  */
 #ifndef DARRAY_RUNTIME_H
