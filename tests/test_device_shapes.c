@@ -246,6 +246,31 @@ START_TEST(least_squares)
 }
 END_TEST
 
+/* StarPU gives memory of the device that one array had to another one of the same shape, which may lie in another order. */
+START_TEST(reused_memory)
+{
+    enum { N = 24 };
+
+    for (int round = 0; round < 4; round++) {
+        DA_AUTO da_array *columns = NULL, *turned = NULL, *rows = NULL, *back = NULL, *product = NULL;
+        double sum = 0;
+
+        ck_ok(da_ones(&columns, DA_F64, DA_SHAPE(N, N)));
+        ck_ok(da_assign(columns, da_add(columns, 1)));
+        ck_ok(da_wait(columns));
+        ck_ok(da_matrix_transpose(&turned, columns));
+        da_array_release(&columns);
+        ck_ok(DA_EVAL(&rows, turned + 1, turned));
+        ck_ok(da_matrix_transpose(&back, rows)); /* column-major */
+        ck_ok(da_wait(rows));
+        da_array_release(&turned);
+        ck_ok(da_matmul(&product, back, back));
+        ck_ok(da_sum_all(&sum, product));
+        ck_assert(sum == 9.0 * N * N * N);
+    }
+}
+END_TEST
+
 static da_test_case on_devices(da_test_case c, int loops)
 {
     c.loops = loops;
@@ -257,10 +282,11 @@ static da_test_case on_devices(da_test_case c, int loops)
 int main(void)
 {
     const da_test_case cases[] = {
-        on_devices(DA_CASE("copies", copies), 1),     on_devices(DA_CASE("products", products), VIEWS),
-        on_devices(DA_CASE("vectors", vectors), 1),   on_devices(DA_CASE("without", products_without), 2),
-        on_devices(DA_CASE("cholesky", cholesky), 3), on_devices(DA_CASE("triangular", triangular), 10),
-        on_devices(DA_CASE("systems", systems), 2),   on_devices(DA_CASE("qr", least_squares), 1),
+        on_devices(DA_CASE("copies", copies), 1),        on_devices(DA_CASE("products", products), VIEWS),
+        on_devices(DA_CASE("vectors", vectors), 1),      on_devices(DA_CASE("without", products_without), 2),
+        on_devices(DA_CASE("cholesky", cholesky), 3),    on_devices(DA_CASE("triangular", triangular), 10),
+        on_devices(DA_CASE("systems", systems), 2),      on_devices(DA_CASE("qr", least_squares), 1),
+        on_devices(DA_CASE("memory", reused_memory), 1),
     };
 
     if (da_num_devices() == 0) {

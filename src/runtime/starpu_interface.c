@@ -252,13 +252,20 @@ static uint32_t piece_footprint(starpu_data_handle_t h)
     return starpu_hash_crc32c_be_n(piece->extents, (size_t)piece->ndim * sizeof(int64_t), crc);
 }
 
-/* Whether one's memory on a device will do for the other. */
+/* Whether one's memory on a device will do for the other. StarPU hands on the strides with it; those of a copy are to have the order of the
+ * values at home, by which it was decided what the device can do with them. */
 static int piece_compare(void *data_interface_a, void *data_interface_b)
 {
     const spu_piece *a = data_interface_a, *b = data_interface_b;
+    int64_t packed_a[DA_MAX_NDIM], packed_b[DA_MAX_NDIM];
+    const size_t bytes = (size_t)a->ndim * sizeof(int64_t);
 
-    return a->element_size == b->element_size && a->ndim == b->ndim &&
-           memcmp(a->extents, b->extents, (size_t)a->ndim * sizeof(int64_t)) == 0;
+    if (a->element_size != b->element_size || a->ndim != b->ndim ||
+        memcmp(a->extents, b->extents, bytes) != 0)
+        return 0;
+    pack_strides(a->ndim, spu_piece_shape(a), spu_piece_strides(a), packed_a);
+    pack_strides(b->ndim, spu_piece_shape(b), spu_piece_strides(b), packed_b);
+    return memcmp(packed_a, packed_b, bytes) == 0;
 }
 
 static void piece_display(starpu_data_handle_t h, FILE *file)
