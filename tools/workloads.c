@@ -263,7 +263,11 @@ static void setup_copy(work *w)
     w->value_size = 0;
 }
 
-#define setup_diagonal setup_copy
+static void setup_diagonal(work *w)
+{
+    w->value_size = 0;
+    set_shape(w, 0, w->n, 0);
+}
 
 static void setup_reshape(work *w)
 {
@@ -380,8 +384,9 @@ bool workload_takes(const workload *kind, da_dtype dtype)
     case FLOATS: return da_kernels_take(dtype);
     case NUMERIC: return da_kernels_multiply(dtype);
     default:
-        return dtype_valid(dtype) && ((dtype != DA_F16 && dtype != DA_BF16 && dtype != DA_BOOL) ||
-                                      kind->setup == setup_fill || kind->setup == setup_copy);
+        return dtype_valid(dtype) &&
+               ((dtype != DA_F16 && dtype != DA_BF16 && dtype != DA_BOOL) || kind->setup == setup_fill ||
+                kind->setup == setup_copy || kind->setup == setup_diagonal);
     }
 }
 

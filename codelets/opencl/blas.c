@@ -338,13 +338,19 @@ static da_status solve(const da_call *call, unsigned flags, da_c128 alpha, matri
     return result(call, "trsm", status);
 }
 
+/* BLAS does not read what it multiplies by 0; CLBlast does, and its NaN become the result's. */
+static bool adds_nothing(da_c128 alpha)
+{
+    return alpha.re == 0 && alpha.im == 0;
+}
+
 /* ---- gemm: a, b, c ---- */
 
 static bool gemm_takes(const da_device_ops *ops, const da_call *call)
 {
     const da_gemm_args *args = call->values[0].data;
 
-    if (call->nbuffers != 3 || !takes(ops, call, -1))
+    if (call->nbuffers != 3 || !takes(ops, call, -1) || adds_nothing(args->alpha))
         return false;
     const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
     const int64_t k = extent(a, args->transa ? 0 : 1);
@@ -371,7 +377,7 @@ static bool syrk_takes(const da_device_ops *ops, const da_call *call)
 {
     const da_syrk_args *args = call->values[0].data;
 
-    if (call->nbuffers != 2 || !takes(ops, call, -1))
+    if (call->nbuffers != 2 || !takes(ops, call, -1) || args->alpha == 0)
         return false;
     const da_buffer *a = &call->buffers[0], *c = &call->buffers[1];
     return extent(a, args->trans ? 0 : 1) > 0 && extent(a, args->trans ? 1 : 0) == extent(c, 0) &&
@@ -396,7 +402,7 @@ static bool rank_takes(const da_device_ops *ops, const da_call *call, int n)
 {
     const da_rank_args *args = call->values[0].data;
 
-    if (call->nbuffers != n || !takes(ops, call, -1))
+    if (call->nbuffers != n || !takes(ops, call, -1) || adds_nothing(args->alpha))
         return false;
     const da_buffer *a = &call->buffers[0], *b = &call->buffers[n - 2], *c = &call->buffers[n - 1];
     return extent(a, args->trans ? 0 : 1) > 0 && extent(a, args->trans ? 1 : 0) == extent(c, 0) &&
@@ -445,7 +451,7 @@ static bool symm_takes(const da_device_ops *ops, const da_call *call)
 {
     const da_symm_args *args = call->values[0].data;
 
-    if (call->nbuffers != 3 || !takes(ops, call, -1))
+    if (call->nbuffers != 3 || !takes(ops, call, -1) || adds_nothing(args->alpha))
         return false;
     const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
     return extent(a, 0) == extent(a, 1) && extent(a, 0) == extent(c, args->flags & DA_RIGHT ? 1 : 0) &&
