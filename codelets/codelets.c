@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The codelets of kernel_list.inc: which function runs for which dtype, batches, and how much work a task is. */
+#include "cpu/small.h"
 #include "device/device.h"
 #include "kernel_support.h"
 #include "kernels.h"
@@ -33,6 +34,13 @@ bool da_kernels_take(da_dtype dtype)
 da_dtype da_kernels_half(da_dtype dtype)
 {
     return dtype == DA_F64 ? DA_F32 : dtype == DA_C128 ? DA_C64 : (da_dtype)0;
+}
+
+bool da_kernels_small_qr(int64_t m, int64_t n, int64_t columns)
+{
+    const int64_t most = n > columns ? n : columns;
+
+    return m > 0 && n > 0 && n <= DA_SMALL_ORDER && m <= DA_SMALL_ELEMENTS && m * most <= DA_SMALL_ELEMENTS;
 }
 
 bool da_kernels_multiply(da_dtype dtype)
@@ -77,6 +85,7 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
 {
     da_buffer buffers[MAX_BUFFERS];
     int64_t shape[DA_MAX_NDIM] = {0}, index[DA_MAX_NDIM] = {0}, info = 0;
+    int64_t step[DA_MAX_NDIM][MAX_BUFFERS] = {{0}}; /* bytes from one matrix to the next */
     da_call one = *call;
     int ndim = 0;
 
@@ -88,10 +97,11 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
     for (int d = 0; d < ndim; d++)
         shape[d] = 1;
     for (int b = 0; b < call->nbuffers; b++) {
-        const int lead = call->buffers[b].ndim - AXES(k->buffers[b]);
+        const da_buffer *all = &call->buffers[b];
+        const int lead = all->ndim - AXES(k->buffers[b]) > 0 ? all->ndim - AXES(k->buffers[b]) : 0;
 
         for (int d = 0; d < lead; d++) {
-            const int64_t extent = call->buffers[b].shape[d];
+            const int64_t extent = all->shape[d];
             int64_t *common = &shape[ndim - lead + d];
 
             if (extent != *common && *common != 1 && extent != 1)
@@ -99,7 +109,13 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
                     call, "buffer %d has %" PRId64 " matrices along an axis where others have %" PRId64, b,
                     extent, *common);
             *common = extent == 1 ? *common : extent;
+            if (extent > 1)
+                step[ndim - lead + d][b] = all->strides[d] * (int64_t)da_dtype_size(all->dtype);
         }
+        buffers[b] = *all;
+        buffers[b].ndim -= lead;
+        buffers[b].shape += lead;
+        buffers[b].strides += lead;
     }
     for (int d = 0; d < ndim; d++)
         if (shape[d] == 0)
@@ -110,26 +126,19 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
     for (;;) {
         int d = ndim - 1;
 
-        for (int b = 0; b < call->nbuffers; b++) {
-            const da_buffer *all = &call->buffers[b];
-            const int lead = all->ndim - AXES(k->buffers[b]) > 0 ? all->ndim - AXES(k->buffers[b]) : 0;
-            int64_t at = 0;
-
-            for (int e = 0; e < lead; e++)
-                if (all->shape[e] > 1)
-                    at += index[ndim - lead + e] * all->strides[e];
-            buffers[b] = *all;
-            buffers[b].data = (char *)all->data + at * (int64_t)da_dtype_size(all->dtype);
-            buffers[b].ndim = all->ndim - lead;
-            buffers[b].shape = all->shape + lead;
-            buffers[b].strides = all->strides + lead;
-        }
         info = 0;
         DA_TRY(run(&one));
         if (info > 0 && (*call->info == 0 || info < *call->info))
             *call->info = info;
-        while (d >= 0 && ++index[d] == shape[d])
-            index[d--] = 0;
+        for (; d >= 0; d--) {
+            const int64_t back = ++index[d] < shape[d] ? 0 : shape[d];
+
+            for (int b = 0; b < call->nbuffers; b++)
+                buffers[b].data = (char *)buffers[b].data + step[d][b] * (1 - back);
+            if (back == 0)
+                break;
+            index[d] = 0;
+        }
         if (d < 0)
             return DA_OK;
     }

@@ -6,6 +6,7 @@
  *   DA_REAL     the type of its parts
  *   DA_COMPLEX  1 if it is complex
  */
+#include "cpu/small.h"
 #include "kernel_support.h"
 #include "kernels.h"
 
@@ -24,6 +25,10 @@
 /* A routine of this dtype's BLAS. */
 #define DA_BLAS(name) (DA_JOIN3(da_blas, _, DA_SUFFIX).name)
 
+/* Its da_dtype; loops for small matrices (cpu/small.h). */
+#define DA_DTYPE (sizeof(DA_REAL) == 4 ? (DA_COMPLEX ? DA_C64 : DA_F32) : (DA_COMPLEX ? DA_C128 : DA_F64))
+#define DA_SMALL(name) (da_small_of(DA_DTYPE)->name)
+
 /* A da_c128 as an element; the character of A^H; an element's real part, conjugate and magnitude. */
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T)__builtin_complex((DA_REAL)(z).re, (DA_REAL)(z).im))
@@ -40,7 +45,7 @@
 #endif
 
 /* Below this the reciprocal of a number may be infinite; above the other nobody adds up to infinity. */
-#define DA_SMALL (sizeof(DA_REAL) == 4 ? 0x1p-126 : 0x1p-1022)
+#define DA_TINY (sizeof(DA_REAL) == 4 ? 0x1p-126 : 0x1p-1022)
 #define DA_LARGE (sizeof(DA_REAL) == 4 ? 0x1p60 : 0x1p700)
 
 /* |x| as LAPACK compares it. */
@@ -57,4 +62,10 @@
 static inline da_matrix DA_FN(block)(const da_matrix *a, int i, int j, int m, int n)
 {
     return (da_matrix){&DA_ENTRY(*a, i, j), m, n, a->ld};
+}
+
+/* The same for small.h. */
+static inline da_small_matrix DA_FN(small)(const da_matrix *a)
+{
+    return (da_small_matrix){a->data, a->m, a->n, 1, a->ld};
 }

@@ -6,37 +6,28 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-da_status da_matrix_of(da_matrix *out, const da_call *call, int index)
+void da_matrix_unfit(const da_call *call, int index)
 {
     const da_buffer *buffer = &call->buffers[index];
-    const int64_t m = buffer->ndim > 0 ? buffer->shape[0] : 1;
-    const int64_t n = buffer->ndim > 1 ? buffer->shape[1] : 1;
-    const int64_t least_ld = m > 1 ? m : 1;
-    const int64_t ld = n > 1 ? buffer->strides[1] : least_ld;
+    const int64_t m = buffer->ndim > 0 ? buffer->shape[0] : 1, n = buffer->ndim > 1 ? buffer->shape[1] : 1;
+    const int64_t ld = n > 1 ? buffer->strides[1] : (m > 1 ? m : 1);
 
     if (m > INT_MAX || n > INT_MAX || ld > INT_MAX)
-        return da_task_fail(call,
-                            "buffer %d: %" PRId64 " x %" PRId64 " with columns %" PRId64
-                            " apart does not fit BLAS's 32-bit integers",
-                            index, m, n, ld);
-    if ((m > 1 && n > 0 && buffer->strides[0] != 1) || (m > 0 && n > 1 && ld < least_ld))
-        return da_task_fail(call,
-                            "buffer %d: not column-major: %" PRId64 " x %" PRId64 " with strides %" PRId64
-                            " and %" PRId64,
-                            index, m, n, m > 1 ? buffer->strides[0] : 1, ld);
-    out->data = buffer->data;
-    out->m = (int)m;
-    out->n = (int)n;
-    out->ld = (int)(ld < least_ld ? least_ld : ld);
-    return DA_OK;
+        (void)da_task_fail(call,
+                           "buffer %d: %" PRId64 " x %" PRId64 " with columns %" PRId64
+                           " apart does not fit BLAS's 32-bit integers",
+                           index, m, n, ld);
+    else
+        (void)da_task_fail(call,
+                           "buffer %d: not column-major: %" PRId64 " x %" PRId64 " with strides %" PRId64
+                           " and %" PRId64,
+                           index, m, n, m > 1 ? buffer->strides[0] : 1, ld);
 }
 
-da_status da_matrix_check(const da_call *call, int index, const da_matrix *matrix, int m, int n)
+void da_matrix_differs(const da_call *call, int index, const da_matrix *matrix, int m, int n)
 {
-    if (matrix->m == m && matrix->n == n)
-        return DA_OK;
-    return da_task_fail(call, "buffer %d is %d x %d where the others need %d x %d", index, matrix->m,
-                        matrix->n, m, n);
+    (void)da_task_fail(call, "buffer %d is %d x %d where the others need %d x %d", index, matrix->m,
+                       matrix->n, m, n);
 }
 
 /* ---- scratch memory ---- */

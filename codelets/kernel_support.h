@@ -7,20 +7,44 @@
 
 #include "blas.h"
 
+#include <limits.h>
+
 /* A column-major matrix, as BLAS takes it. */
 typedef struct da_matrix {
     void *data;
     int m, n, ld;
 } da_matrix;
 
+/* da_task_fail() of what da_matrix_of() and da_matrix_check() do not take. */
+void da_matrix_unfit(const da_call *call, int index);
+void da_matrix_differs(const da_call *call, int index, const da_matrix *matrix, int m, int n);
+
 /*
  * Buffer number `index` of the call as a matrix; a vector is one column. Fails (da_task_fail) if its columns are not
  * contiguous, if it has more than two axes, or if an extent does not fit BLAS's integers.
  */
-da_status da_matrix_of(da_matrix *out, const da_call *call, int index);
+static inline da_status da_matrix_of(da_matrix *out, const da_call *call, int index)
+{
+    const da_buffer *buffer = &call->buffers[index];
+    const int64_t m = buffer->ndim > 0 ? buffer->shape[0] : 1, n = buffer->ndim > 1 ? buffer->shape[1] : 1;
+    const int64_t least_ld = m > 1 ? m : 1, ld = n > 1 ? buffer->strides[1] : least_ld;
+
+    if (m > INT_MAX || n > INT_MAX || ld > INT_MAX || (m > 1 && n > 0 && buffer->strides[0] != 1) ||
+        (m > 0 && n > 1 && ld < least_ld))
+        return da_matrix_unfit(call, index), DA_ERROR_TASK;
+    out->data = buffer->data;
+    out->m = (int)m;
+    out->n = (int)n;
+    out->ld = (int)(ld < least_ld ? least_ld : ld);
+    return DA_OK;
+}
 
 /* Fails the task, naming the sizes, unless `matrix` is m x n. */
-da_status da_matrix_check(const da_call *call, int index, const da_matrix *matrix, int m, int n);
+static inline da_status da_matrix_check(const da_call *call, int index, const da_matrix *matrix, int m, int n)
+{
+    return matrix->m == m && matrix->n == n ? DA_OK
+                                            : (da_matrix_differs(call, index, matrix, m, n), DA_ERROR_TASK);
+}
 
 /*
  * `bytes` of this thread's scratch memory, aligned to a cache line, or null. Its contents are lost at the next call.

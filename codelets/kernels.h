@@ -62,6 +62,12 @@ typedef struct da_unmqr_args {
     unsigned pad;
 } da_unmqr_args;
 
+/* Q and R of small matrices. */
+typedef struct da_small_qr_args {
+    unsigned form_q; /* if 0, q is not written */
+    unsigned pad;
+} da_small_qr_args;
+
 /* Of a triangle from QR with column exchanges. */
 typedef struct da_numerical_rank_args {
     double rcond; /* 1 / rcond: the largest condition taken for full rank; negative: in units of -eps */
@@ -126,6 +132,9 @@ bool da_kernels_take(da_dtype dtype);
 
 /* The one of them with half as many bits as `dtype`; 0 if there is none. */
 da_dtype da_kernels_half(da_dtype dtype);
+
+/* Whether matrices of m x n, and Q of `columns` columns, are small for small_qr; it takes others as well. */
+bool da_kernels_small_qr(int64_t m, int64_t n, int64_t columns);
 
 /* The dtypes that the gemm codelet takes: those and the integers and bool. */
 bool da_kernels_multiply(da_dtype dtype);

@@ -415,6 +415,58 @@ START_TEST(batches)
 }
 END_TEST
 
+/* Small matrices whose columns' lengths cannot be had from plain sums of squares. */
+START_TEST(extreme_values)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const bool single = dtype == DA_F32 || dtype == DA_C64;
+    const double scales[] = {single ? 0x1p100 : 0x1p900, single ? 0x1p-100 : 0x1p-900};
+    const int64_t m = 9, n = 5;
+
+    seed_values(99);
+    for (int i = 0; i < 6; i++) {
+        z *a = random_values(dtype, m, n), *scaled = new_values(m * n);
+        DA_AUTO da_array *A = NULL, *Q = NULL, *R = NULL;
+
+        /* all of it, one column, one row */
+        for (int64_t k = 0; k < m * n; k++)
+            scaled[k] = a[k] * (i < 2 || (i < 4 ? k / m == 2 : k % m == 3) ? scales[i % 2] : 1);
+        A = array_of(dtype, m, n, scaled);
+        ck_ok(da_qr(&Q, &R, A));
+        if (i < 2) { /* R is the scaled matrix's */
+            z *r = host_of(R);
+            DA_AUTO da_array *back = NULL;
+
+            for (int64_t k = 0; k < n * n; k++)
+                r[k] /= scales[i];
+            back = array_of(dtype, n, n, r);
+            check_factors(Q, back, a, m, n, n, "extreme");
+            free(r);
+        } else {
+            z *q = host_of(Q), *r = host_of(R), *back;
+
+            check_orthonormal(q, m, n, eps_of(dtype), "extreme");
+            back = product(m, n, n, q, 'N', r, 'N');
+            for (int64_t j = 0; j < n; j++) { /* column by column */
+                double largest = 0, error = 0;
+
+                for (int64_t k = 0; k < m; k++) {
+                    largest = fmax(largest, cabs(scaled[k + j * m]));
+                    error = fmax(error, cabs(back[k + j * m] - scaled[k + j * m]));
+                }
+                ck_below("extreme", error / (largest * (double)m * eps_of(dtype)), 30, "column %d, %s",
+                         (int)j, da_dtype_name(dtype));
+            }
+            free(q);
+            free(r);
+            free(back);
+        }
+        free(a);
+        free(scaled);
+    }
+}
+END_TEST
+
 START_TEST(inherited_faults)
 {
     DA_AUTO da_array *A = NULL, *L = NULL, *Q = NULL, *R = NULL, *R2 = NULL;
@@ -483,4 +535,5 @@ DA_TEST_MAIN("qr", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("r
              DA_CASE_LOOP("object", FLOAT_DTYPES, object), DA_CASE_LOOP("lq object", FLOAT_DTYPES, lq_object),
              DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
              DA_CASE_LOOP("solve", 2 * FLOAT_DTYPES, solve_with_factors), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE_LOOP("extreme values", FLOAT_DTYPES, extreme_values),
              DA_CASE("faults", inherited_faults), DA_CASE("arguments", bad_arguments))

@@ -133,6 +133,11 @@ static void setup_geqp3(work *w)
     set_shape(w, 1, reflectors(w), w->n);
 }
 
+static void setup_small_qr(work *w)
+{
+    w->value.small_qr = (da_small_qr_args){.form_q = 1};
+}
+
 static void setup_numerical_rank(work *w)
 {
     w->value.numerical_rank = (da_numerical_rank_args){.rcond = 1e-16};

@@ -33,6 +33,7 @@ typedef struct work {
         da_potrf_args potrf;
         da_cholesky_update_args cholesky_update;
         da_unmqr_args unmqr;
+        da_small_qr_args small_qr;
         da_numerical_rank_args numerical_rank;
         da_truncate_args truncate;
         da_pivot_args pivot;

@@ -408,24 +408,69 @@ da_status qr_part(operation *op, da_array **out, const da_array *a, bool columns
     return DA_OK;
 }
 
+/* One task for many small matrices: a call of LAPACK for each step of each of them takes far longer than its arithmetic. */
+static da_status build_small(operation *op, da_array **q, da_array **r, const da_array *a, int64_t columns,
+                             bool form_q)
+{
+    const da_shape q_shape = shape_with(a, rows_of(a), columns), r_shape = shape_with(a, columns, cols_of(a));
+    const da_small_qr_args args = {.form_q = form_q};
+    const span all = {0, rows_of(a)}, top = {0, columns}, across = {0, cols_of(a)};
+    int64_t tile[DA_MAX_NDIM];
+    task_builder t;
+
+    tile_with(tile, &q_shape, all.n, columns);
+    DA_TRY(operation_array(op, q, a->s->dtype, &q_shape, tile));
+    tile_with(tile, &r_shape, columns, across.n);
+    DA_TRY(operation_array(op, r, a->s->dtype, &r_shape, tile));
+    EACH_LEAD (at, a) {
+        task_begin(&t, &da_codelet_small_qr);
+        access_block(&t, a, &at, all, across, DA_MODE_READ);
+        access_block(&t, *q, &at, all, top, DA_MODE_WRITE);
+        access_block(&t, *r, &at, top, across, DA_MODE_WRITE);
+        task_value(&t, &args, sizeof args);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
+static bool is_small(const da_array *a, int64_t columns)
+{
+    const da_shape shape = array_shape_of(a);
+    const double n = (double)cols_of(a), work = 4 * (double)array_count(a) * n;
+    int64_t mb, nb;
+
+    return da_kernels_small_qr(rows_of(a), cols_of(a), columns) && !tile_forced(&shape, &mb, &nb) &&
+           !devices_for(0, work);
+}
+
 /* Q and R of a, or with DA_TRANSPOSE of its transpose, both transposed: a = L Q for L = R^T. That Q's rows are orthonormal as
  * Q's columns were, so complex matrices need no conjugates. */
 static da_status build(operation *op, da_array **q, da_array **r, const da_array *a, unsigned flags)
 {
     const bool transposed = (flags & DA_TRANSPOSE) != 0;
-    da_array *matrix = NULL, *formed = NULL, *result = NULL;
-    qr f;
+    da_array *matrix = NULL, *formed_q = NULL, *formed_r = NULL, *result = NULL;
 
     DA_TRY(qr_oriented(op, &matrix, a, transposed));
-    DA_TRY(qr_factor(op, &f, matrix));
+    const int64_t rank = least(rows_of(matrix), cols_of(matrix));
+    const int64_t columns = flags & DA_COMPLETE ? rows_of(matrix) : rank;
+
+    if (is_small(matrix, columns)) {
+        DA_TRY(build_small(op, &formed_q, &formed_r, matrix, columns, q != NULL));
+    } else {
+        qr f;
+
+        DA_TRY(qr_factor(op, &f, matrix));
+        if (r)
+            DA_TRY(qr_form_r(op, &formed_r, &f, columns));
+        if (q)
+            DA_TRY(qr_form_q(op, &formed_q, &f, columns));
+    }
     if (r) {
-        DA_TRY(qr_form_r(op, &formed, &f, flags & DA_COMPLETE ? f.m : f.rank));
-        DA_TRY(qr_oriented(op, &result, formed, transposed));
+        DA_TRY(qr_oriented(op, &result, formed_r, transposed));
         DA_TRY(operation_result(op, r, result, 1, &a));
     }
     if (q) {
-        DA_TRY(qr_form_q(op, &formed, &f, flags & DA_COMPLETE ? f.m : f.rank));
-        DA_TRY(qr_oriented(op, &result, formed, transposed));
+        DA_TRY(qr_oriented(op, &result, formed_q, transposed));
         DA_TRY(operation_result(op, q, result, 1, &a));
     }
     return DA_OK;

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The loops for small matrices, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
+#include "cpu/small.h"
+#include "expr_program.h"
+#include "linalg_check.h"
+
+enum { EDGE = 3 }; /* rows of rubbish below each column */
+
+static const da_small *of(int level, da_dtype dtype)
+{
+    const da_small *table = da_small_level0;
+
+#ifdef DA_HAVE_CPU_LEVELS
+    table = level == 4 ? da_small_level4 : level == 3 ? da_small_level3 : da_small_level0;
+#endif
+    ck_assert(level == 0 || table != da_small_level0);
+    return &table[dtype - DA_F32];
+}
+
+/* A column-major m x n matrix with EDGE rows of NaN below; or with `turned` its transpose's storage. */
+static da_small_matrix matrix_of(da_dtype dtype, int m, int n, const z *values, bool turned)
+{
+    const int down = turned ? n + EDGE : 1, right = turned ? 1 : m + EDGE;
+    const size_t count = turned ? (size_t)m * (size_t)(n + EDGE) : (size_t)n * (size_t)(m + EDGE);
+    da_small_matrix a = {malloc(count * da_dtype_size(dtype) + 1), m, n, down, right};
+
+    for (size_t i = 0; i < count; i++)
+        put(dtype, a.data, (int64_t)i, NAN);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++)
+            put(dtype, a.data, i * a.down + j * a.right, values ? values[i + j * m] : NAN);
+    return a;
+}
+
+static z get(da_dtype dtype, const void *from, int64_t i)
+{
+    switch (dtype) {
+    case DA_F32: return ((const float *)from)[i];
+    case DA_F64: return ((const double *)from)[i];
+    case DA_C64: return ((const float _Complex *)from)[i];
+    default: return ((const double _Complex *)from)[i];
+    }
+}
+
+/* Its values, after a look at its edges. */
+static z *values_of(da_dtype dtype, da_small_matrix *a)
+{
+    z *values = new_values(a->m * a->n);
+
+    for (int j = 0; j < a->n; j++)
+        for (int i = 0; i < a->m; i++)
+            values[i + j * a->m] = get(dtype, a->data, i * a->down + j * a->right);
+    for (int j = 0; j < (a->down == 1 ? a->n : a->m); j++)
+        for (int i = 0; i < EDGE; i++)
+            ck_assert_msg(isnan(creal(get(dtype, a->data,
+                                          a->down == 1 ? a->m + i + j * a->right : a->n + i + j * a->down))),
+                          "what is behind a column was written");
+    free(a->data);
+    a->data = NULL;
+    return values;
+}
+
+static void *work_for(da_dtype dtype, int m, int n, int columns)
+{
+    void *const work = aligned_alloc(64, (da_small_work(dtype, m, n, columns) + 63) / 64 * 64);
+
+    ck_assert_ptr_nonnull(work);
+    return work;
+}
+
+static da_matrix plain(const da_small_matrix *a)
+{
+    return (da_matrix){a->data, a->m, a->n, (int)a->right};
+}
+
+static void check_multiply(const da_small *s, da_dtype dtype, int m, int n, int k, unsigned ta, unsigned tb)
+{
+    const char opa = ta & DA_CONJ_TRANSPOSE ? 'C'
+                     : ta                   ? 'T'
+                                            : 'N',
+               opb = tb & DA_CONJ_TRANSPOSE ? 'C'
+                     : tb                   ? 'T'
+                                            : 'N';
+    z *a = random_values(dtype, ta ? k : m, ta ? m : k), *b = random_values(dtype, tb ? n : k, tb ? k : n);
+    z *c = random_values(dtype, m, n), *ab = product(m, n, k, a, opa, b, opb);
+
+    for (int how = 0; how < 3; how++) { /* c += a b, c = -a b, c *= 2 without a look at a and b */
+        const z alpha = how == 0 ? 1 : how == 1 ? -1 : 0, beta = how == 0 ? 1 : how == 1 ? 0 : 2;
+        unsigned char alpha_[16], beta_[16];
+        da_small_matrix A = matrix_of(dtype, ta ? k : m, ta ? m : k, how == 2 ? NULL : a, false);
+        da_small_matrix B = matrix_of(dtype, tb ? n : k, tb ? k : n, how == 2 ? NULL : b, false);
+        da_small_matrix C = matrix_of(dtype, m, n, how == 1 ? NULL : c, false);
+        const da_matrix pa = plain(&A), pb = plain(&B), pc = plain(&C);
+        z *got;
+
+        put(dtype, alpha_, 0, alpha);
+        put(dtype, beta_, 0, beta);
+        s->multiply(ta, tb, alpha_, &pa, &pb, beta_, &pc);
+        got = values_of(dtype, &C);
+        for (int i = 0; i < m * n; i++)
+            got[i] -= (how == 2 ? 0 : alpha * ab[i]) + (how == 1 ? 0 : beta * c[i]);
+        ck_below("multiply",
+                 norm(got, m * n) /
+                     ((k + 2) * eps_of(dtype) * (norm(a, m * k) * norm(b, k * n) + norm(c, m * n))),
+                 4, "%d x %d x %d %c %c %s", m, n, k, opa, opb, da_dtype_name(dtype));
+        free(got);
+        free(A.data);
+        free(B.data);
+    }
+    free(a);
+    free(b);
+    free(c);
+    free(ab);
+}
+
+static void check_solve(const da_small *s, da_dtype dtype, int m, int n, unsigned flags)
+{
+    const bool right = (flags & DA_RIGHT) != 0;
+    const int order = right ? n : m;
+    const char op = flags & DA_CONJ_TRANSPOSE ? 'C' : flags & DA_TRANSPOSE ? 'T' : 'N';
+    z *t = random_values(dtype, order, order), *b = random_values(dtype, m, n), *x, *back;
+    unsigned char alpha[16];
+
+    for (int i = 0; i < order; i++)
+        t[i + i * order] += 3 * (order + 1);
+    round_values(dtype, t, order * order);
+    da_small_matrix T = matrix_of(dtype, order, order, t, false), B = matrix_of(dtype, m, n, b, false);
+    const da_matrix pt = plain(&T), pb = plain(&B);
+    put(dtype, alpha, 0, -2);
+    s->solve(flags, alpha, &pt, &pb);
+    x = values_of(dtype, &B);
+    keep_triangle(t, order, order, (flags & DA_UPPER) != 0, (flags & DA_UNIT) != 0);
+    back = right ? product(m, n, n, x, 'N', t, op) : product(m, n, m, t, op, x, 'N');
+    for (int i = 0; i < m * n; i++)
+        back[i] += 2 * b[i];
+    ck_below("solve", norm(back, m * n) / (order * eps_of(dtype) * norm(t, order * order) * norm(x, m * n)),
+             4, "%d x %d, flags %u, %s", m, n, flags, da_dtype_name(dtype));
+    free(T.data);
+    free(t);
+    free(b);
+    free(x);
+    free(back);
+}
+
+static void check_cholesky(const da_small *s, da_dtype dtype, int n, bool turned)
+{
+    z *a = definite_values(dtype, n, 100), *l, *back;
+    da_small_matrix A = matrix_of(dtype, n, n, a, turned);
+    void *const work = work_for(dtype, n, n, 0);
+
+    for (int j = 0; j < n; j++) /* is not read */
+        for (int i = 0; i < j; i++)
+            put(dtype, A.data, i * A.down + j * A.right, NAN);
+    ck_assert_int_eq(s->cholesky(&A, work), 0);
+    for (int j = 0; j < n; j++) /* nor written */
+        for (int i = 0; i < j; i++) {
+            ck_assert(isnan(creal(get(dtype, A.data, i * A.down + j * A.right))));
+            put(dtype, A.data, i * A.down + j * A.right, 0);
+        }
+    l = values_of(dtype, &A);
+    back = product(n, n, n, l, 'N', l, 'C');
+    ck_below("cholesky", distance(back, a, n * n) / (n * eps_of(dtype) * norm(a, n * n)), 4, "%d %s", n,
+             da_dtype_name(dtype));
+    free(l);
+    free(back);
+    for (int bad = 0; bad < n; bad += 1 + n / 3) { /* told by its number, NaN too */
+        z *spoilt = new_values(n * n);
+
+        memcpy(spoilt, a, (size_t)(n * n) * sizeof *a);
+        spoilt[bad + bad * n] = bad % 2 ? NAN : -1;
+        A = matrix_of(dtype, n, n, spoilt, turned);
+        ck_assert_int_eq(s->cholesky(&A, work), bad + 1);
+        free(values_of(dtype, &A));
+        free(spoilt);
+    }
+    free(a);
+    free(work);
+}
+
+static void check_lu(const da_small *s, da_dtype dtype, int m, int n)
+{
+    const int k = m < n ? m : n;
+    z *a = random_values(dtype, m, n), *l = new_values(m * k), *u = new_values(k * n), *f, *back;
+    void *const work = work_for(dtype, m, n, 0);
+    int rows[DA_SMALL_ELEMENTS];
+
+    if (n > 2) /* a column of zeros is passed over */
+        for (int i = 0; i < m; i++)
+            a[i + 2 * m] = 0;
+    da_small_matrix A = matrix_of(dtype, m, n, a, false);
+    s->lu(&A, rows, work);
+    f = values_of(dtype, &A);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++) {
+            const z x = f[i + j * m];
+
+            if (i > j) {
+                l[i + j * m] = x;
+                ck_assert_msg(cabs(x) <= (is_complex(dtype) ? 1.5 : 1), "l(%d, %d) is %g", i, j, cabs(x));
+            } else {
+                u[i + j * k] = x;
+            }
+        }
+    for (int i = 0; i < k; i++) {
+        ck_assert(rows[i] > i && rows[i] <= m);
+        l[i + i * m] = 1;
+        for (int j = 0; j < n; j++) {
+            const z x = a[i + j * m];
+
+            a[i + j * m] = a[rows[i] - 1 + j * m];
+            a[rows[i] - 1 + j * m] = x;
+        }
+    }
+    back = product(m, n, k, l, 'N', u, 'N');
+    ck_below("lu", distance(back, a, m * n) / ((m + n) * eps_of(dtype) * norm(a, m * n)), 4, "%d x %d %s", m,
+             n, da_dtype_name(dtype));
+    free(a);
+    free(l);
+    free(u);
+    free(f);
+    free(back);
+    free(work);
+}
+
+static void check_qr(const da_small *s, da_dtype dtype, int m, int n, bool complete, bool turned)
+{
+    const int k = complete ? m : m < n ? m : n;
+    z *a = random_values(dtype, m, n), *q, *r, *back, *gram;
+    void *const work = work_for(dtype, m, n, k);
+
+    if (n > 2) /* no reflector */
+        for (int i = 0; i < m; i++)
+            a[i + 1 * m] = 0;
+    da_small_matrix A = matrix_of(dtype, m, n, a, turned), Q = matrix_of(dtype, m, k, NULL, turned),
+                    R = matrix_of(dtype, k, n, NULL, turned), only = matrix_of(dtype, k, n, NULL, false);
+    ck_assert(s->qr(&A, &Q, &R, work));
+    ck_assert(s->qr(&A, NULL, &only, work));
+    free(values_of(dtype, &A));
+    q = values_of(dtype, &Q);
+    r = values_of(dtype, &R);
+    back = values_of(dtype, &only);
+    for (int i = 0; i < k * n; i++)
+        ck_assert(back[i] == r[i]);
+    free(back);
+    for (int j = 0; j < n; j++)
+        for (int i = j; i < k; i++)
+            ck_assert(i == j ? cimag(r[i + j * k]) == 0 : r[i + j * k] == 0);
+    back = product(m, n, k, q, 'N', r, 'N');
+    gram = product(k, k, m, q, 'C', q, 'N');
+    for (int i = 0; i < k; i++)
+        gram[i + i * k] -= 1;
+    ck_below("qr", distance(back, a, m * n) / ((m + n) * eps_of(dtype) * norm(a, m * n)), 4, "%d x %d %s", m,
+             n, da_dtype_name(dtype));
+    ck_below("orthonormal", norm(gram, k * k) / ((m + k) * eps_of(dtype)), 4, "%d x %d %s", m, n,
+             da_dtype_name(dtype));
+    free(a);
+    free(q);
+    free(r);
+    free(back);
+    free(gram);
+    free(work);
+}
+
+/* What has squares that overflow, underflow or are NaN is refused. */
+static void check_refused(const da_small *s, da_dtype dtype)
+{
+    const bool single = dtype == DA_F32 || dtype == DA_C64;
+    const double values[] = {NAN, INFINITY, single ? 1e25 : 1e200, single ? 1e-30 : 1e-200};
+    void *const work = work_for(dtype, 5, 3, 3);
+
+    for (int i = 0; i < 4; i++)
+        for (int at = 0; at < 15; at++) {
+            z a[15] = {0};
+
+            a[at] = values[i];
+            if (i >= 2 && at % 5 <= at / 5) /* alone on the diagonal or above it nothing has to be done */
+                continue;
+            da_small_matrix A = matrix_of(dtype, 5, 3, a, false), Q = matrix_of(dtype, 5, 3, NULL, false),
+                            R = matrix_of(dtype, 3, 3, NULL, false);
+            ck_assert_msg(!s->qr(&A, &Q, &R, work), "%g at %d is taken", values[i], at);
+            free(A.data);
+            free(Q.data);
+            free(R.data);
+        }
+    free(work);
+}
+
+START_TEST(levels)
+{
+    static const int levels[] = {0, 3, 4}, sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64};
+    const int level = levels[_i % 3], count = sizeof sizes / sizeof *sizes;
+    const da_dtype dtype = float_dtypes[_i / 3];
+
+    if (level > da_cpu_level())
+        return;
+    const da_small *const s = of(level, dtype);
+    seed_values(77 + (uint64_t)_i);
+    for (int m = 1; m <= 8; m++)
+        for (int n = 1; n <= 8; n++)
+            for (int op = 0; op < 9; op++) {
+                static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+
+                check_multiply(s, dtype, m, n, 1 + (m + n + op) % 8, trans[op % 3], trans[op / 3]);
+            }
+    check_multiply(s, dtype, 4, 3, 0, 0, 0);
+    for (int i = 0; i < count; i++) {
+        for (unsigned how = 0; how < 24; how++) {
+            static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+            const unsigned flags = (how & 1 ? DA_UPPER : DA_LOWER) | (how & 2 ? DA_UNIT : 0) |
+                                   (how & 4 ? DA_RIGHT : 0) | trans[how / 8];
+
+            check_solve(s, dtype, how & 4 ? 3 : sizes[i], how & 4 ? sizes[i] : 3, flags);
+        }
+        check_cholesky(s, dtype, sizes[i], false);
+        check_cholesky(s, dtype, sizes[i], true);
+        for (int j = 0; j < count; j++) {
+            check_lu(s, dtype, sizes[i], sizes[j]);
+            check_qr(s, dtype, sizes[i], sizes[j], (i + j) % 2, j % 2);
+        }
+    }
+    check_lu(s, dtype, DA_SMALL_ELEMENTS / 4, 4);
+    check_qr(s, dtype, DA_SMALL_ELEMENTS / 4, 4, false, false);
+    check_refused(s, dtype);
+}
+END_TEST
+
+DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels))
