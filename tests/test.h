@@ -6,7 +6,8 @@
  *     DA_TEST_MAIN("creation", DA_CASE("filled", zeros, ones))
  *
  * Tests run in one process (the runtimes have threads, which a fork would lose): CK_FORK=yes changes that,
- * CK_RUN_CASE=filled runs one case, CK_VERBOSITY=verbose names every test. */
+ * CK_RUN_CASE=filled runs one case, CK_VERBOSITY=verbose names every test.
+ * DARRAY_TEST_DEVICE=CUDA says that the run is about devices of that kind: it is skipped without one, and fails if no task ran there. */
 #ifndef DARRAY_TEST_H
 #define DARRAY_TEST_H
 
@@ -73,8 +74,13 @@ static inline int da_test_run(const char *name, const da_test_case *cases, size_
 {
     Suite *suite = suite_create(name);
     SRunner *runner = srunner_create(suite);
+    const char *const device = getenv("DARRAY_TEST_DEVICE");
     int failed;
 
+    if (device && da_num_devices() == 0) {
+        fprintf(stderr, "no %s device: skipped\n", device);
+        return 77;
+    }
     da_test_thread_ = pthread_self();
     for (size_t i = 0; i < count; i++) {
         TCase *tcase = tcase_create(cases[i].name);
@@ -91,6 +97,12 @@ static inline int da_test_run(const char *name, const da_test_case *cases, size_
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    if (device) {
+        da_stats stats;
+        da_get_stats(&stats);
+        printf("%lld tasks on the %s device\n", (long long)stats.tasks_device, device);
+        failed += stats.tasks_device == 0;
+    }
     /* PoCL's compiler does not bear exit() (docs/architecture-starpu.md) */
     if (getenv("POCL_DEVICES") && da_shutdown() != DA_OK)
         failed++;

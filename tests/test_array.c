@@ -124,6 +124,8 @@ START_TEST(automatic_tiles)
 {
     da_array *a;
     da_shape tiles;
+    const char *const place = getenv("DARRAY_DEVICE");
+    const bool for_devices = place && strcmp(place, "gpu") == 0 && da_num_devices() > 0;
     if (getenv("DARRAY_TILE"))
         return;
     /* too little to cut */
@@ -132,9 +134,18 @@ START_TEST(automatic_tiles)
     ck_assert_int_eq(tiles.dim[0], 200);
     ck_assert_int_eq(tiles.dim[1], 200);
     da_array_release(&a);
-    /* a few tiles a worker, of equal size, about twice as tall as wide */
     ck_ok(da_empty(&a, DA_F64, DA_SHAPE(2048, 2048)));
     tiles = da_array_blocks(a);
+    if (for_devices) { /* fewer and larger, whatever the number of workers */
+        ck_assert_int_eq(tiles.dim[0], 1024);
+        ck_assert_int_eq(tiles.dim[1], 1024);
+        da_array_release(&a);
+        ck_ok(da_empty(&a, DA_F32, DA_SHAPE(4000000)));
+        ck_assert_int_eq(da_array_blocks(a).dim[0], 4000000);
+        da_array_release(&a);
+        return;
+    }
+    /* a few tiles a worker, of equal size, about twice as tall as wide */
     const int64_t n = 2048 / tiles.dim[0] * (2048 / tiles.dim[1]);
     ck_assert_int_ge(n, 2 * da_num_workers());
     ck_assert_int_le(n, 4 * da_num_workers() > 32 ? 4 * da_num_workers() : 32);
