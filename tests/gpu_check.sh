@@ -46,7 +46,8 @@ if [ "$1" = "${FAKE_CASE:-}" ]; then
         slow) ratio=0.5 ;;
         wrong) residual=50 ;;
         null) ratio=null ;;
-        hang) sleep 60 ;;
+        skip) exit 0 ;;
+        hang) trap '' TERM; for _ in {1..60}; do sleep 1; done ;;
         bench) echo '{"case": "'"$1"; exit 1 ;;
     esac
 fi
@@ -74,11 +75,14 @@ expect() {
 # with three sizes of four cases, two of the bandwidth, two of small ones and four against darray itself
 expect 0 'targets: 20 met, 0 missed, 0 not measured'
 expect 0 'n = 65536 does not fit' DARRAY_GPU_SIZES='8192 65536'
+expect 2 'gpu-bench matmul: NOT MEASURED' DARRAY_GPU_SIZES=65536
+expect 2 'gpu-bench nvblas_solve --size 8192 --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=nvblas_solve
+expect 2 'darray-bench sum --runtime openmp --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=sum
 expect 2 '0.95 MISSED' FAKE_FAIL=slow FAKE_CASE=both_matmul
 expect 2 '19 met, 1 missed' FAKE_FAIL=null FAKE_CASE=large_cholesky
 expect 1 'WRONG RESULT' FAKE_FAIL=wrong FAKE_CASE=expr
 expect 2 'gpu-bench sum: NOT MEASURED' FAKE_FAIL=bench FAKE_CASE=sum
-expect 2 'darray-bench lu --size 8192 --runtime starpu: NOT MEASURED' FAKE_FAIL=bench FAKE_CASE=lu
+expect 2 'darray-bench lu --size 8192 --runtime starpu --repeat 3: NOT MEASURED' FAKE_FAIL=bench FAKE_CASE=lu
 expect 2 'all that needs a GPU: NOT MEASURED' FAKE_NO_GPU=yes
 expect 1 'tests: 1 passed, 1 failed' FAKE_FAIL=testlog.json
 expect 1 'on all cores: 1 passed, 1 failed' FAKE_FAIL=testlog-all-cores.json
@@ -90,7 +94,10 @@ expect 1 "DARRAY_GPU_SIZES is 'big'" DARRAY_GPU_SIZES=big
 bundle=$work/none expect 1 "no $work/none; scripts/gpu-bundle makes one"
 bundle=$work/cuda expect 1 'it has no cuda-release'
 expect 1 "DARRAY_GPU_SECONDS is '1m'" DARRAY_GPU_SECONDS=1m
+mkdir "$work/bare" && ln -sf /bin/* /usr/bin/* "$work/bare" && rm -f "$work"/bare/python3*
+expect 1 'no python3' PATH="$work/bundle/bin:$work/bare"
 begin=$SECONDS
 expect 2 'no time left for: build-gpu/build/benchmarks/gpu-bench sum' DARRAY_GPU_SECONDS=10 FAKE_FAIL=hang FAKE_CASE=cholesky
 [ $((SECONDS - begin)) -lt 30 ] || { echo "it took $((SECONDS - begin)) s instead of 10"; exit 1; }
+grep -q 'cut off after [0-9]* s: build-gpu/build/benchmarks/gpu-bench cholesky' log || { echo "a cut was not said"; cat log; exit 1; }
 echo "all of gpu-check's ways were gone"
