@@ -25,6 +25,7 @@ enum {
 /* ---- NVRTC ---- */
 
 _Atomic(int64_t) cuda_compiled;
+_Thread_local unsigned cuda_outcome;
 
 /* Compiles for an option such as --gpu-architecture=sm_90 to *image, freed with free(); null and the reason in `log` if that fails. */
 static char *compile(const char *source, const char *arch, bool cubin, size_t *size, char *log,
@@ -92,8 +93,8 @@ static da_status architecture(const da_call *call, int device, char option[40], 
 {
     int major, minor, count = 0, best = 0, *known;
 
-    CUDA_TRY(call, cudaDeviceGetAttribute, &major, cudaDevAttrComputeCapabilityMajor, device);
-    CUDA_TRY(call, cudaDeviceGetAttribute, &minor, cudaDevAttrComputeCapabilityMinor, device);
+    CUDA_ASK(call, cudaDeviceGetAttribute, &major, cudaDevAttrComputeCapabilityMajor, device);
+    CUDA_ASK(call, cudaDeviceGetAttribute, &minor, cudaDevAttrComputeCapabilityMinor, device);
     if (nvrtcGetNumSupportedArchs(&count) != NVRTC_SUCCESS || count <= 0)
         return da_task_fail(call, "NVRTC does not say for which architectures it compiles");
     known = calloc((size_t)count, sizeof *known);
@@ -227,7 +228,7 @@ static da_status program_of(program **found, const da_call *call, const char *so
     int device;
     program *p;
 
-    CUDA_TRY(call, cudaGetDevice, &device);
+    CUDA_ASK(call, cudaGetDevice, &device);
     key = da_device_hash_text(da_device_hash(key, &device, sizeof device), source);
     program **const bucket = &programs[key.word[0] % BUCKETS];
     pthread_mutex_lock(&lock);
@@ -260,8 +261,10 @@ static da_status program_of(program **found, const da_call *call, const char *so
         if (status != DA_OK)
             return status;
     }
-    if (p->state == FAILED)
+    if (p->state == FAILED) {
+        cuda_outcome |= DA_REFUSED;
         return da_task_fail(call, "the device's compiler: %s", p->failure ? p->failure : "no memory");
+    }
     *found = p;
     return DA_OK;
 }
@@ -282,7 +285,7 @@ da_status cuda_launch(const da_call *call, const char *entry, const char *source
     if (nargs > MOST_ARGS || groups < 0 || groups > INT32_MAX)
         return da_task_fail(call, "%s: %d arguments and %lld work-groups are too many", entry, nargs,
                             (long long)groups);
-    CUDA_TRY(call, cudaFree, NULL); /* makes the device's context the thread's */
+    CUDA_ASK(call, cudaFree, NULL); /* makes the device's context the thread's */
     pthread_once(&once, find_driver);
     if (driver.status != cudaSuccess)
         return cuda_fail(call, "cudaGetDriverEntryPoint", driver.status);
@@ -300,6 +303,7 @@ da_status cuda_launch(const da_call *call, const char *entry, const char *source
             params[n++] = (void *)(uintptr_t)args[i].value;
         }
     }
+    cuda_outcome |= DA_LAUNCHED;
     r = driver.launch(function, (unsigned)groups, 1, 1, (unsigned)local, 1, 1, 0, call->queue, params, NULL);
     if (r != CUDA_SUCCESS)
         return da_task_fail(call, "launching %s: %s", entry, driver_error(r));

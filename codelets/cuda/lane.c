@@ -35,7 +35,7 @@ da_status cuda_lane_of(cuda_lane **lane, const da_call *call)
     const cudaStream_t stream = call->queue;
     int device;
 
-    CUDA_TRY(call, cudaGetDevice, &device);
+    CUDA_ASK(call, cudaGetDevice, &device);
     for (cuda_lane *l = lanes; l; l = l->next)
         if (l->device == device && l->stream == stream) {
             *lane = l;
@@ -83,8 +83,8 @@ da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size
         lane->scratch = NULL;
         lane->scratch_bytes = 0;
         if (old)
-            CUDA_TRY(call, cudaFreeAsync, old, lane->stream);
-        CUDA_TRY(call, cudaMallocAsync, (void **)&lane->scratch, bytes, lane->stream);
+            CUDA_ASK(call, cudaFreeAsync, old, lane->stream);
+        CUDA_ASK(call, cudaMallocAsync, (void **)&lane->scratch, bytes, lane->stream);
         lane->scratch_bytes = bytes;
     }
     *memory = lane->scratch;

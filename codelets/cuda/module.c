@@ -347,6 +347,14 @@ static int64_t compiled(void)
     return atomic_load(&cuda_compiled);
 }
 
+static unsigned outcome(void)
+{
+    const unsigned bits = cuda_outcome;
+
+    cuda_outcome = 0;
+    return bits;
+}
+
 static bool lock_pages(void *p, size_t bytes)
 {
     if (cudaHostRegister(p, bytes, cudaHostRegisterPortable) == cudaSuccess)
@@ -396,6 +404,7 @@ const da_device_ops *da_device_module(void)
         .describe = describe,
         .usable = usable,
         .compiled = compiled,
+        .outcome = outcome,
         .lock_pages = lock_pages,
         .unlock_pages = unlock_pages,
     };

@@ -59,21 +59,30 @@ da_status cuda_fail(const da_call *call, const char *what, cudaError_t error);
 da_status cuda_fail_blas(const da_call *call, const char *what, cublasStatus_t status);
 da_status cuda_fail_solver(const da_call *call, const char *what, cusolverStatus_t status);
 
-#define CUDA_TRY(call, f, ...)                                                                               \
+/* What enqueues work counts as launched (da_device_ops.outcome); CUDA_ASK is for what does not. */
+extern _Thread_local unsigned cuda_outcome;
+#define CUDA_ASK(call, f, ...)                                                                               \
     do {                                                                                                     \
         const cudaError_t e_ = f(__VA_ARGS__);                                                               \
         if (e_ != cudaSuccess)                                                                               \
             return cuda_fail(call, #f, e_);                                                                  \
     } while (0)
+#define CUDA_TRY(call, f, ...)                                                                               \
+    do {                                                                                                     \
+        cuda_outcome |= DA_LAUNCHED;                                                                         \
+        CUDA_ASK(call, f, __VA_ARGS__);                                                                      \
+    } while (0)
 /* `name` is cuBLAS's or cuSOLVER's function as it is to be named, f what is called */
 #define BLAS_TRY(call, name, f, ...)                                                                         \
     do {                                                                                                     \
+        cuda_outcome |= DA_LAUNCHED;                                                                         \
         const cublasStatus_t e_ = f(__VA_ARGS__);                                                            \
         if (e_ != CUBLAS_STATUS_SUCCESS)                                                                     \
             return cuda_fail_blas(call, name, e_);                                                           \
     } while (0)
 #define SOLVER_TRY(call, name, f, ...)                                                                       \
     do {                                                                                                     \
+        cuda_outcome |= DA_LAUNCHED;                                                                         \
         const cusolverStatus_t e_ = f(__VA_ARGS__);                                                          \
         if (e_ != CUSOLVER_STATUS_SUCCESS)                                                                   \
             return cuda_fail_solver(call, name, e_);                                                         \

@@ -81,17 +81,31 @@ struct da_device_ops {
      * For drivers that cannot bear kernels of several devices at the same time. */
     void (*enter)(const da_call *call);
     da_status (*leave)(const da_call *call);
+    /* What this thread's launches, and calls of the vendor's BLAS, have come to since it last asked: DA_LAUNCHED and so on, or 0. May be null:
+     * then a failure is one of which nothing is known. */
+    unsigned (*outcome)(void);
     /* Lock pages of host memory, so that copies to and from devices need not be waited for; false if that fails. Any thread. May be null. */
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 5 };
+enum { DA_DEVICE_VERSION = 6 };
+
+/* Of outcome(). */
+enum {
+    DA_LAUNCHED = 1, /* something was enqueued */
+    DA_REFUSED = 2,  /* the compiler did not take a kernel, nor will it the next time */
+    DA_SHORT = 4     /* there was no memory to compile it: it may succeed later */
+};
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);
 
 /* The implementation of a codelet on a kind of device, or null. */
 const da_device_kernel *da_device_find(da_device_kind kind, const char *codelet_name);
+
+/* A hash of what decides, shapes aside, which programs this implementation compiles for a call: dtypes and, of expressions, what they
+ * compute. */
+uint64_t da_device_likeness(const da_device_kernel *kernel, const da_call *call);
 
 /* Implementations that both kinds share, each list ended by a null name: one a file of codelets/device/. */
 extern const da_device_kernel

@@ -390,3 +390,34 @@ const da_device_kernel da_device_expr_kernels[] = {{"expr", takes_expr, run_expr
                                                    {"reduce", takes_reduce, run_reduce},
                                                    {"reduce_finish", takes_finish, run_finish},
                                                    {0}};
+
+/* ---- which programs a call needs ---- */
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) /* FNV-1a */
+        h = (h ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+uint64_t da_device_likeness(const da_device_kernel *kernel, const da_call *call)
+{
+    uint64_t h = mix(UINT64_C(0xcbf29ce484222325), kernel->name, strlen(kernel->name));
+    bool expression = false;
+
+    for (const da_device_kernel *k = da_device_expr_kernels; k->name; k++)
+        expression = expression || k == kernel;
+    for (int i = 0; i < call->nbuffers; i++) {
+        const da_buffer *const b = &call->buffers[i];
+        const da_expr_program *const p = expression && b->dtype == 0 ? b->data : NULL;
+
+        h = mix(h, &b->dtype, sizeof b->dtype);
+        for (int k = 0; p && k < p->ninstr; k++) {
+            const da_expr_instr *const in = &p->instr[k];
+            const int32_t what[] = {in->op, in->dtype, in->then, in->out, in->a, in->b, in->c};
+
+            h = mix(h, what, sizeof what);
+        }
+    }
+    return h;
+}

@@ -163,8 +163,11 @@ static CLBlastTriangle triangle_of(unsigned flags)
 
 static da_status result(const da_call *call, const char *routine, CLBlastStatusCode status)
 {
-    if (status == CLBlastSuccess)
+    if (status == CLBlastSuccess) {
+        opencl_outcome |= DA_LAUNCHED;
         return DA_OK;
+    }
+    opencl_outcome |= opencl_unbuilt((cl_int)status); /* its programs are built before it enqueues anything */
     return da_task_fail(call, "CLBlast's %s: status %d", routine, (int)status);
 }
 

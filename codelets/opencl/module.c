@@ -247,6 +247,14 @@ static int64_t compiled(void)
     return atomic_load_explicit(&opencl_compiled, memory_order_relaxed);
 }
 
+static unsigned outcome(void)
+{
+    const unsigned bits = opencl_outcome;
+
+    opencl_outcome = 0;
+    return bits;
+}
+
 /* ---- PoCL ---- */
 
 /*
@@ -329,6 +337,7 @@ const da_device_ops opencl_ops = {
     .describe = describe,
     .usable = usable,
     .compiled = compiled,
+    .outcome = outcome,
     .enter = enter,
     .leave = leave,
 };

@@ -132,19 +132,37 @@ static void save(cl_program program, cl_device_id device, da_device_key key)
     free(binaries[mine]);
 }
 
-/* Compiles a source; null with the compiler's complaint in `log`. */
+_Thread_local unsigned opencl_outcome;
+
+unsigned opencl_unbuilt(cl_int error)
+{
+    switch (error) {
+    case CL_OUT_OF_HOST_MEMORY:
+    case CL_OUT_OF_RESOURCES:
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE: return DA_SHORT;
+    case CL_BUILD_PROGRAM_FAILURE:
+    case CL_COMPILER_NOT_AVAILABLE:
+    case CL_INVALID_BINARY:
+    case CL_INVALID_KERNEL_NAME:
+    case CL_INVALID_KERNEL_DEFINITION: return DA_REFUSED;
+    default: return 0;
+    }
+}
+
+/* Compiles a source; null with the compiler's complaint in `log`, and which error it was. */
 static cl_program compile(cl_context context, cl_device_id device, const char *source, char *log,
-                          size_t log_size)
+                          size_t log_size, cl_int *which)
 {
     const char *const texts[] = {da_dialect_opencl, source};
     cl_int error;
     cl_program program = clCreateProgramWithSource(context, 2, (const char **)texts, NULL, &error);
 
+    *which = error;
     if (error != CL_SUCCESS) {
         snprintf(log, log_size, "clCreateProgramWithSource: %s (%d)", opencl_error(error), (int)error);
         return NULL;
     }
-    error = clBuildProgram(program, 1, &device, options_for(device), NULL, NULL);
+    *which = error = clBuildProgram(program, 1, &device, options_for(device), NULL, NULL);
     if (error == CL_SUCCESS)
         return program;
     const int used = snprintf(log, log_size, "%s: ", opencl_error(error));
@@ -159,16 +177,16 @@ static cl_program compile(cl_context context, cl_device_id device, const char *s
     return NULL;
 }
 
-/* Builds k, or leaves the reason why not; k's lock is held. */
-static void build(kernel *k, const char *entry, const char *source)
+/* Builds k, or leaves the reason why not, unless memory was short, in `log`, of LOG bytes; k's lock is held. */
+static void build(kernel *k, const char *entry, const char *source, char *log)
 {
     const da_device_key key = binary_key(k->device, source);
     cl_program program = load(k->context, k->device, key);
-    char log[LOG] = "";
     cl_int error = CL_SUCCESS;
 
+    log[0] = '\0';
     if (!program) {
-        program = compile(k->context, k->device, source, log, sizeof log);
+        program = compile(k->context, k->device, source, log, LOG, &error);
         if (program)
             save(program, k->device, key);
         opencl_compiled++;
@@ -177,11 +195,15 @@ static void build(kernel *k, const char *entry, const char *source)
         k->kernel = clCreateKernel(program, entry, &error);
         if (error != CL_SUCCESS) {
             k->kernel = NULL;
-            snprintf(log, sizeof log, "clCreateKernel: %s (%d)", opencl_error(error), (int)error);
+            snprintf(log, LOG, "clCreateKernel: %s (%d)", opencl_error(error), (int)error);
         }
         clReleaseProgram(program); /* the kernel holds it */
     }
-    if (!k->kernel)
+    if (k->kernel)
+        return;
+    const unsigned outcome = opencl_unbuilt(error);
+    opencl_outcome |= outcome;
+    if (outcome != DA_SHORT)
         k->complaint = strdup(log);
 }
 
@@ -201,7 +223,7 @@ da_status opencl_compile(const char *source, char *log, size_t log_size)
         snprintf(log, log_size, "clCreateContext: %s (%d)", opencl_error(error), (int)error);
         return DA_ERROR_RUNTIME;
     }
-    cl_program const program = compile(context, device, source, log, log_size);
+    cl_program const program = compile(context, device, source, log, log_size, &error);
     if (program)
         clReleaseProgram(program);
     clReleaseContext(context);
@@ -236,6 +258,7 @@ da_status opencl_launch(const da_call *call, const char *entry, const char *sour
     const size_t local_size = (size_t)local, global_size = (size_t)groups * local_size;
     cl_context context;
     cl_device_id device;
+    char log[LOG];
     cl_int error;
 
     if (groups == 0)
@@ -248,12 +271,15 @@ da_status opencl_launch(const da_call *call, const char *entry, const char *sour
 
     pthread_mutex_lock(&k->lock);
     if (!k->kernel && !k->complaint)
-        build(k, entry, source);
+        build(k, entry, source, log);
+    else if (!k->kernel)
+        opencl_outcome |= DA_REFUSED;
     if (!k->kernel) {
         pthread_mutex_unlock(&k->lock); /* the complaint stays as it is */
         return da_task_fail(call, "the OpenCL kernel %s cannot be built: %s", entry,
-                            k->complaint ? k->complaint : "no memory");
+                            k->complaint ? k->complaint : log);
     }
+    opencl_outcome |= DA_LAUNCHED;
     error = set_arguments(k->kernel, nargs, args);
     if (error == CL_SUCCESS)
         error =

@@ -68,7 +68,9 @@ typedef enum da_place {
     DA_ANYWHERE =
         0, /**< what DARRAY_DEVICE says: normally where a task is done soonest, by the performance models */
     DA_ON_CPU = 1, /**< on the CPU's cores */
-    DA_ON_GPU = 2  /**< on an accelerator if there is one that can run the task, else on the CPU's cores */
+    DA_ON_GPU =
+        2 /**< on an accelerator if there is one that can run the task, else on the CPU's cores; there, too, if the
+                      accelerator's compiler refuses the kernel, which is logged */
 } da_place;
 
 /**

@@ -2,6 +2,7 @@
 #include "runtime/starpu_device.h"
 #include "runtime/starpu_codelet.h"
 #include "runtime/starpu_guest.h"
+#include "runtime/core.h"
 #include "runtime/starpu_interface.h"
 
 #include <darray/runtime.h>
@@ -140,6 +141,30 @@ int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
     return usable;
 }
 
+/* ---- what compilers refuse ----
+ *
+ * Whose kernel a compiler does not take is a task that no device can do, but the CPU can: its worker fetches the operands, runs the CPU's
+ * implementation and puts the results back. Tasks alike are not sent there again.
+ */
+
+enum { REFUSALS = 1024 };
+static _Atomic(uint64_t) refusals[REFUSALS]; /* by likeness(), 0: none; two of one place forget each other */
+static _Atomic(bool) any_refusal;
+
+/* Never 0. */
+static uint64_t likeness(da_device_kind kind, const da_device_kernel *kernel, const rt_task *task)
+{
+    return da_device_likeness(kernel, &task->call) * DA_DEVICE_KINDS + (uint64_t)kind;
+}
+
+static bool is_refused(da_device_kind kind, const da_device_kernel *kernel, const rt_task *task)
+{
+    if (!atomic_load_explicit(&any_refusal, memory_order_relaxed))
+        return false;
+    const uint64_t h = likeness(kind, kernel, task);
+    return atomic_load_explicit(&refusals[h % REFUSALS], memory_order_relaxed) == h;
+}
+
 /* ---- where a task may run ---- */
 
 void spu_implementations_of(spu_implementations *out, const da_codelet *codelet)
@@ -232,7 +257,8 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
         const da_device_kernel *const library = implementations->on[k];
         if (devices.count[k] > 0 &&
             (own_kernel(task, (da_device_kind)k) ||
-             (library && (!library->takes || library->takes(devices.ops[k], &task->call)))))
+             (library && (!library->takes || library->takes(devices.ops[k], &task->call)) &&
+              !is_refused((da_device_kind)k, library, task))))
             on |= places[k];
     }
     if (on == 0 || !may_move(task, &bytes)) {
@@ -308,8 +334,113 @@ typedef struct run {
     da_kernel own;                   /* the user's, or null */
     const da_device_kernel *library; /* else the library's */
     const da_device_ops *ops;
+    da_device_kind kind;
+    void **interfaces;
+    rt_task *task;
     bool no_memory; /* for the operands */
 } run;
+
+/* Between the device's copy of an access and host memory in the same layout. */
+static bool fetch_or_put(const spu_piece *there, void *host, size_t bytes, bool fetch)
+{
+    const unsigned node = starpu_worker_get_memory_node((unsigned)starpu_worker_get_id_check());
+
+    if (bytes == 0)
+        return true;
+    return (fetch ? starpu_interface_copy(there->dev_handle, there->offset, node, (uintptr_t)host, 0,
+                                          STARPU_MAIN_RAM, bytes, NULL)
+                  : starpu_interface_copy((uintptr_t)host, 0, STARPU_MAIN_RAM, there->dev_handle,
+                                          there->offset, node, bytes, NULL)) == 0;
+}
+
+/* The CPU's implementation on copies of what the device has. False, and nothing is changed, if there is no memory for them. */
+static bool run_on_copies(const run *r, da_status *status)
+{
+    rt_task *const task = r->task;
+    const int n = task->call.nbuffers, naccesses = task->naccesses;
+    da_buffer *const buffers = mem_zalloc((size_t)n * sizeof *buffers + 1);
+    int64_t(*const strides)[DA_MAX_NDIM] = mem_alloc((size_t)n * sizeof *strides + 1);
+    void **const copies = mem_zalloc((size_t)naccesses * sizeof *copies + 1);
+    da_call call = task->call;
+    bool good = buffers && strides && copies;
+
+    for (int i = 0; i < naccesses && good; i++) {
+        const spu_piece *const there = r->interfaces[i];
+        size_t bytes;
+
+        good = spu_piece_size(there, &bytes) && (copies[i] = mem_alloc(bytes + 1)) != NULL &&
+               fetch_or_put(there, copies[i], bytes, true);
+    }
+    for (int i = 0; i < n && good; i++) {
+        const int from = task->datum[i];
+
+        buffers[i] = task->call.buffers[i];
+        if (from >= 0) {
+            const starpu_data_handle_t h = task->accesses[from].data->handle;
+            const spu_piece *const there = r->interfaces[from];
+            const size_t size = sizeof *there + 2 * (size_t)there->ndim * sizeof there->extents[0];
+            union {
+                spu_piece piece;
+                char bytes[sizeof(spu_piece) + 2 * DA_MAX_NDIM * sizeof(int64_t)];
+            } here;
+
+            memcpy(&here, there, size);
+            here.piece.ptr = (uintptr_t)copies[from];
+            translate(&buffers[i], strides[i], starpu_data_get_interface_on_node(h, STARPU_MAIN_RAM),
+                      &here.piece);
+        }
+    }
+    if (good) {
+        poison_release(task->failure); /* that the compiler refused it */
+        task->failure = NULL;
+        err_clear();
+        call.buffers = buffers;
+        *status = task->codelet->cpu(&call);
+        for (int i = 0; i < naccesses && *status == DA_OK; i++) {
+            size_t bytes;
+
+            if (task->accesses[i].mode & DA_MODE_WRITE && spu_piece_size(r->interfaces[i], &bytes) &&
+                !fetch_or_put(r->interfaces[i], copies[i], bytes, false))
+                *status = da_task_fail(&call, "its result could not be copied to the device");
+        }
+    }
+    for (int i = 0; i < naccesses && copies; i++)
+        mem_free(copies[i]);
+    mem_free(copies);
+    mem_free(strides);
+    mem_free(buffers);
+    return good;
+}
+
+/* After a failure: what the CPU does instead, where the device's compiler is to blame and nothing that is needed has been overwritten. */
+static da_status run_instead(const run *r, da_status status)
+{
+    rt_task *const task = r->task;
+    const unsigned outcome = r->ops->outcome ? r->ops->outcome() : 0;
+    const char *const what = r->kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL";
+    bool spoilt = false;
+
+    for (int i = 0; i < task->naccesses; i++)
+        spoilt = spoilt || (outcome & DA_LAUNCHED && task->accesses[i].mode == DA_MODE_READ_WRITE);
+    if (!(outcome & (DA_REFUSED | DA_SHORT)) || spoilt || !task->codelet->cpu)
+        return status;
+    char why[512];
+    snprintf(why, sizeof why, "%s", task->failure ? task->failure->sentence : da_error());
+    if (!run_on_copies(r, &status))
+        return status;
+    task->on_device = false;
+    task->late_info = NULL;
+    if (outcome & DA_REFUSED) {
+        const uint64_t h = likeness(r->kind, r->library, task);
+
+        atomic_store_explicit(&any_refusal, true, memory_order_relaxed);
+        if (atomic_exchange(&refusals[h % REFUSALS], h) != h)
+            log_line(1, "starpu: the CPU does what no %s device can be given: %s", what, why);
+    } else {
+        log_line(1, "starpu: the CPU does this time what a %s device could not be given: %s", what, why);
+    }
+    return status;
+}
 
 static da_status run_implementation(const da_call *call, void *ctx)
 {
@@ -320,9 +451,13 @@ static da_status run_implementation(const da_call *call, void *ctx)
         return err_memory((size_t)call->nbuffers * sizeof(da_buffer), "the operands of a task on a device");
     if (r->ops && r->ops->enter)
         r->ops->enter(call);
+    if (!r->own && r->ops->outcome)
+        (void)r->ops->outcome();
     status = r->own ? r->own(call) : r->library->run(r->ops, call);
     if (r->ops && r->ops->leave)
         left = r->ops->leave(call);
+    if (status != DA_OK && !r->own)
+        status = run_instead(r, status);
     return status != DA_OK ? status : left;
 }
 
@@ -334,7 +469,8 @@ void spu_run_on(da_device_kind kind, const spu_implementations *implementations,
     da_buffer few[FEW], *buffers = few;
     int64_t few_strides[FEW][DA_MAX_NDIM], (*strides)[DA_MAX_NDIM] = few_strides;
     da_call call = task->call;
-    run r = {own_kernel(task, kind), implementations->on[kind], devices.ops[kind], false};
+    run r = {
+        own_kernel(task, kind), implementations->on[kind], devices.ops[kind], kind, interfaces, task, false};
 
     if (n > FEW) {
         buffers = mem_alloc((size_t)n * sizeof *buffers);

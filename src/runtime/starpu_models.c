@@ -155,6 +155,8 @@ void spu_model_end(rt_task *task)
     if (!e)
         return;
     const int id = this_worker();
+    if (!task->on_device && id < STARPU_NMAXWORKERS && kind_of(starpu_worker_get_type(id)) > 0)
+        return; /* a device's worker did it on the CPU: a sample of neither */
     e->returned = now();
     worker[id].functions += e->returned - e->began;
     e->between = worker[id].functions;

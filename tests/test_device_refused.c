@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Kernels that a device's compiler does not take, on OpenCL devices under StarPU (PoCL will do). */
+#define CL_TARGET_OPENCL_VERSION 120
+#include "test.h"
+
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* DARRAY_TEST_REFUSE: a word of the sources that are refused, or "short": there is no memory for the first one. */
+static const char *word;
+static _Atomic(int) refused;
+
+/* Found before OpenCL's own by the library's module and CLBlast. */
+cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices, const char *options,
+                      void(CL_CALLBACK *notify)(cl_program, void *), void *ctx)
+{
+    static char source[1 << 20];
+    cl_int (*real)(cl_program, cl_uint, const cl_device_id *, const char *,
+                   void(CL_CALLBACK *)(cl_program, void *), void *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "clBuildProgram");
+    if (strcmp(word, "short") == 0) {
+        if (atomic_fetch_add(&refused, 1) == 0)
+            return CL_OUT_OF_HOST_MEMORY;
+    } else if (clGetProgramInfo(program, CL_PROGRAM_SOURCE, sizeof source, source, NULL) == CL_SUCCESS &&
+               strstr(source, word)) {
+        atomic_fetch_add(&refused, 1);
+        return real(program, n, devices, "-D__kernel=@", notify, ctx); /* which is no C */
+    }
+    return real(program, n, devices, options, notify, ctx);
+}
+
+static char told[1 << 16];
+
+static void note(void *ctx, int level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    strncat(told, text, sizeof told - strlen(told) - 2);
+    strcat(told, "\n");
+}
+
+/* How often the log has it. */
+static int lines(const char *sentence)
+{
+    int n = 0;
+
+    for (const char *at = told; (at = strstr(at, sentence)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static int64_t tasks_on_devices(void)
+{
+    da_stats s;
+
+    da_get_stats(&s);
+    return s.tasks_device;
+}
+
+#define PERMANENT "the CPU does what no OpenCL device can be given: "
+#define THIS_TIME "the CPU does this time what a OpenCL device could not be given: "
+
+/* In place and into new arrays, whole and through a view with steps: a is 0, 1, ... before, 2 more afterwards, but even ones 3 more. */
+static void expressions(void)
+{
+    enum { N = 1000 };
+    static double got[N];
+    DA_AUTO da_array *a = NULL, *even = NULL, *b = NULL;
+
+    ck_ok(da_arange(&a, DA_F64, 0, N, 1));
+    ck_ok(da_assign(a, da_add(a, 2)));
+    ck_ok(DA_SLICE(&even, a, DA_RANGE_STEP(0, N, 2)));
+    ck_ok(da_assign(even, da_add(even, 1)));
+    ck_ok(da_eval(&b, da_multiply(a, a)));
+    ck_ok(da_to_host(a, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < N; i++)
+        ck_assert_msg(got[i] == i + 2 + (i % 2 == 0), "a[%d] is %g", i, got[i]);
+    ck_ok(da_to_host(b, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < N; i++)
+        ck_assert_msg(got[i] == (i + 2 + (i % 2 == 0)) * (i + 2 + (i % 2 == 0)), "b[%d] is %g", i, got[i]);
+}
+
+static void reductions(void)
+{
+    DA_AUTO da_array *a = NULL, *columns = NULL;
+    float got[40];
+    double sum = 0;
+
+    ck_ok(da_ones(&a, DA_F32, DA_SHAPE(50, 40)));
+    ck_ok(da_sum_all(&sum, a));
+    ck_assert_double_eq(sum, 2000);
+    ck_ok(da_sum(&columns, a, DA_AXES(0), 0));
+    ck_ok(da_to_host(columns, got, sizeof got, DA_ROW_MAJOR));
+    for (int j = 0; j < 40; j++)
+        ck_assert_float_eq(got[j], 50);
+}
+
+static void copies(void)
+{
+    enum { M = 30, N = 20 };
+    DA_AUTO da_array *a = NULL, *t = NULL, *turned = NULL, *single = NULL;
+    static float got[N][M];
+
+    ck_ok(da_ones(&a, DA_F64, DA_SHAPE(M, N)));
+    ck_ok(da_matrix_transpose(&t, a));
+    ck_ok(da_copy(&turned, t));
+    ck_ok(da_astype(&single, turned, DA_F32));
+    ck_ok(da_to_host(single, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < M; j++)
+            ck_assert_float_eq(got[i][j], 1);
+}
+
+static void products(void)
+{
+    DA_AUTO da_array *a = NULL, *b = NULL, *c = NULL;
+    double got[16 * 8];
+
+    ck_ok(da_full(&a, DA_F64, DA_SHAPE(16, 12), 2));
+    ck_ok(da_full(&b, DA_F64, DA_SHAPE(12, 8), 3));
+    ck_ok(da_full(&c, DA_F64, DA_SHAPE(16, 8), 1));
+    ck_ok(da_gemm(c, 1, a, b, 5));
+    ck_ok(da_to_host(c, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < 16 * 8; i++)
+        ck_assert_double_eq(got[i], 77);
+}
+
+START_TEST(falls_back)
+{
+    const bool brief = strcmp(word, "short") == 0;
+    int64_t before;
+    int told_before, refused_before;
+
+    da_set_log(note, NULL);
+    ck_ok(da_run_on(DA_ON_GPU));
+    for (int round = 0; round < 2; round++) {
+        expressions();
+        reductions();
+        copies();
+        products();
+    }
+    ck_assert_msg(atomic_load(&refused) > 0, "nothing was refused");
+    ck_assert_msg(lines(brief ? THIS_TIME : PERMANENT) > 0, "nothing was told, but:\n%s", told);
+    if (brief)
+        ck_assert_int_eq(lines(THIS_TIME), 1);
+
+    /* Nobody asks again, and nothing is told twice. */
+    told_before = lines(PERMANENT);
+    refused_before = atomic_load(&refused);
+    before = tasks_on_devices();
+    expressions();
+    reductions();
+    copies();
+    products();
+    if (!brief) {
+        ck_assert_int_eq(lines(PERMANENT), told_before);
+        ck_assert_int_eq(atomic_load(&refused), refused_before);
+    }
+    ck_assert_int_eq(lines("\ntask "), 0); /* of failures */
+    if (strcmp(word, "kernel") == 0)       /* all of them */
+        ck_assert_int_eq(tasks_on_devices(), before);
+    else
+        ck_assert(tasks_on_devices() > before);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    da_set_log(NULL, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    const da_test_case cases[] = {DA_CASE("refused", falls_back)};
+
+    word = getenv("DARRAY_TEST_REFUSE");
+    if (!word)
+        word = "da_expr_kernel";
+    return da_test_run("refused kernels", cases, sizeof cases / sizeof *cases);
+}
