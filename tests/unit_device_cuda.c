@@ -15,6 +15,7 @@ int main(void)
 #else
 #include "broadcast/graph.h"
 #include "cuda/module.h"
+#include "device/cache.h"
 #include "device/device.h"
 #include "expr_program.h"
 #include "kernels.h"
@@ -22,7 +23,10 @@ int main(void)
 #include <complex.h>
 #undef I
 #include <float.h>
+#include <ftw.h>
 #include <math.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const da_device_ops *ops;
 static cudaStream_t stream;
@@ -920,6 +924,112 @@ START_TEST(as_many_inputs_as_there_may_be)
 }
 END_TEST
 
+/* ---- programs on disk ---- */
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    (void)s;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static int replaced; /* entries by sound ones that no driver loads */
+
+/* The entry keeps its key and gets a checksum that fits. */
+static int make_useless(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+    static const char useless[] = "no program";
+    da_device_key key;
+
+    (void)s;
+    (void)at;
+    if (type != FTW_F)
+        return 0;
+    FILE *const file = fopen(path, "rb");
+    if (!file)
+        return 1;
+    const bool read = fseek(file, 8, SEEK_SET) == 0 && fread(&key, sizeof key, 1, file) == 1;
+    fclose(file);
+    replaced++;
+    return !read || !da_device_cache_put("cuda", key, useless, sizeof useless);
+}
+
+/* What a process of its own does, as a program is loaded once in one: a kernel runs; status 0 if its result is right. */
+static int run_a_program(void)
+{
+    double *x;
+    const int64_t shape[1] = {WIDE}, stride[1] = {1};
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, "expr");
+    const char *reason;
+    da_buffer buffers[3];
+    program *p;
+    graph g;
+    int root;
+
+    ops = da_device_module_of(DA_DEVICE_CUDA, &reason);
+    if (!ops || cudaStreamCreate(&stream) != cudaSuccess ||
+        cudaHostAlloc((void **)&x, 2 * WIDE * sizeof *x, cudaHostAllocPortable) != cudaSuccess)
+        return 2;
+    graph_init(&g);
+    if (graph_slot(&g, &root, DA_F64, 0, NULL) != DA_OK ||
+        graph_apply(&g, &root, DA_OP_add, root, root, 0, "test") != DA_OK ||
+        program_build(&p, &g, 1, &root) != DA_OK)
+        return 2;
+    buffers[0] = (da_buffer){.data = &p->p};
+    for (int k = 0; k < 2; k++)
+        buffers[k + 1] = (da_buffer){&x[k * WIDE], DA_F64, 1, shape, stride, 0};
+    for (int i = 0; i < WIDE; i++)
+        x[WIDE + i] = 7 + i;
+    const da_call call = {.nbuffers = 3, .buffers = buffers, .queue = stream};
+    if (kernel->run(ops, &call) != DA_OK || cudaStreamSynchronize(stream) != cudaSuccess) {
+        fprintf(stderr, "%s\n", da_error());
+        return 1;
+    }
+    for (int i = 0; i < WIDE; i++)
+        if (x[i] != 2 * (7 + i))
+            return 1;
+    return 0;
+}
+
+static const char *this_program;
+
+static int another_process(void)
+{
+    int status = -1;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        execl(this_program, this_program, "program", (char *)NULL);
+        _exit(2);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A sound entry that the driver refuses is compiled anew, and replaced. */
+START_TEST(refused_by_the_driver)
+{
+    char folder[] = "/tmp/darray-refused-XXXXXX", *const caches = getenv("DARRAY_CACHE_DIR");
+    char *const kept = caches ? strdup(caches) : NULL;
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    setenv("DARRAY_CACHE_DIR", folder, 1);
+    const int first = another_process();
+    const int walked = nftw(folder, make_useless, 16, FTW_PHYS);
+    const int second = another_process();
+    if (kept)
+        setenv("DARRAY_CACHE_DIR", kept, 1);
+    else
+        unsetenv("DARRAY_CACHE_DIR");
+    free(kept);
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    ck_assert_int_eq(first, 0);
+    ck_assert_int_eq(walked, 0);
+    ck_assert_int_ge(replaced, 1);
+    ck_assert_int_eq(second, 0);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 START_TEST(locked_pages)
@@ -1022,7 +1132,7 @@ START_TEST(compiler_complains)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
     const char *reason = NULL;
     const da_test_case compiling[] = {
@@ -1035,9 +1145,12 @@ int main(void)
                      getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
-    const da_test_case memory[] = {DA_CASE("memory", locked_pages)};
+    const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
     int devices = 0, status = EXIT_SUCCESS;
 
+    this_program = argv[0];
+    if (argc > 1 && strcmp(argv[1], "program") == 0)
+        return run_a_program();
     ops = da_device_module_of(DA_DEVICE_CUDA, &reason);
     if (!ops) {
         printf("the module does not load: %s\n", reason);
@@ -1059,7 +1172,7 @@ int main(void)
     if (ran == EXIT_SUCCESS)
         ran = da_test_run("CUDA, expressions", expressions, 1);
     if (ran == EXIT_SUCCESS)
-        ran = da_test_run("CUDA, memory", memory, 1);
+        ran = da_test_run("CUDA, memory", memory, 2);
     return ran == EXIT_SUCCESS ? status : ran;
 }
 #endif
