@@ -106,6 +106,10 @@ def test_info(tool, runtimes, version):
     for kind in ("cuda", "opencl"):
         check(all(m["what"] and m["remedy"] for m in missing[kind]), missing)
     check(about["devices"] == [] or about["devices"][0]["kind"], about["devices"])
+    for setting in ({"DARRAY_REPRODUCIBLE": "1"}, {"DARRAY_DEVICE": "cpu"}, {"DARRAY_DEVICE": "cpu", "DARRAY_REPRODUCIBLE": "1"}):
+        reasons = json.loads(tool.run("info", "--json", **setting)[0])["missing_to_use_a_gpu"]["settings"]
+        name = "DARRAY_DEVICE" if "DARRAY_DEVICE" in setting else "DARRAY_REPRODUCIBLE"
+        check([m["what"].split()[0] for m in reasons] == [name], setting, reasons)
     out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
     about = json.loads(out)
     check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])

@@ -271,8 +271,14 @@ static void missing(report *r)
     else
         report_nothing(r, "cards_on_the_bus", "none of NVIDIA, AMD or Intel");
     report_array(r, "settings");
-    if (config_get()->device == DA_ON_CPU)
-        lacks(r, "DARRAY_DEVICE is \"cpu\"", "unset it, or set it to auto");
+    if (config_get()->device == DA_ON_CPU) {
+        const char *const place = getenv("DARRAY_DEVICE");
+        if (place && strcmp(place, "cpu") == 0)
+            lacks(r, "DARRAY_DEVICE is \"cpu\"", "unset it, or set it to auto");
+        else
+            lacks(r, "DARRAY_REPRODUCIBLE keeps all tasks on the CPU",
+                  "unset it, or set DARRAY_DEVICE to gpu as well");
+    }
     if (strcmp(config_get()->runtime, "openmp") == 0)
         lacks(r, "DARRAY_RUNTIME is \"openmp\", which knows no devices", "unset it, or set it to starpu");
     report_close(r);
