@@ -110,6 +110,11 @@ def test_info(tool, runtimes, version):
         reasons = json.loads(tool.run("info", "--json", **setting)[0])["missing_to_use_a_gpu"]["settings"]
         name = "DARRAY_DEVICE" if "DARRAY_DEVICE" in setting else "DARRAY_REPRODUCIBLE"
         check([m["what"].split()[0] for m in reasons] == [name], setting, reasons)
+    for kind, variable in (("opencl", "STARPU_NOPENCL"), ("cuda", "STARPU_NCUDA")):
+        for value in ("0", "1"):
+            out, _ = tool.run("info", "--json", **{variable: value})
+            found = json.loads(out)["missing_to_use_a_gpu"][kind]
+            check(any('%s is "0"' % variable in m["what"] for m in found) == (value == "0"), variable, value, found)
     out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
     about = json.loads(out)
     check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])
@@ -145,14 +150,26 @@ def count(root, tag):
     return sum(1 for e in root.iter("{http://www.w3.org/2000/svg}" + tag))
 
 
-def test_models(tool):
+def test_models(tool, runtimes):
     out, _ = tool.run("models", "list")
-    check(out.startswith("no models"), out)
+    check(out.startswith("no models") and "darray calibrate" in out, out)
     tool.wrong("models", "show", "gemm", says="run darray calibrate", status=1)
     tool.wrong("models", "import", "nowhere.models", says="nowhere.models", status=1)
     with open(os.path.join(tool.directory, "foreign"), "w", encoding="utf-8") as file:
         file.write("something else\n")
     tool.wrong("models", "import", "foreign", says="foreign", status=1)
+    own = json.loads(tool.run("info", "--json")[0])["performance_models"]["file"]
+    os.makedirs(os.path.dirname(own), exist_ok=True)
+    for text in ("", "something else\n"):  # the remedy does what it is said to do
+        with open(own, "w", encoding="utf-8") as file:
+            file.write(text)
+        for words in (["models", "list"], ["models", "show", "gemm"], ["models", "plot", "gemm"], ["models", "export", "-"],
+                      ["models", "reset", "gemm"], ["calibrate", "--list"]):
+            if words[0] == "models" or "starpu" in runtimes:
+                tool.wrong(*words, says="models reset --all begins anew", status=1)
+        tool.run("models", "reset", "--all")
+        out, _ = tool.run("models", "list")
+        check(out.startswith("no models"), out)
     for name, flops in (("one", True), ("two", False)):
         made_up(os.path.join(tool.directory, name), "darray_%s_v1_float64" % name, flops)
         tool.run("models", "import", name)
@@ -428,7 +445,7 @@ def main():
         test_help(tool, version)
         test_wrong(tool)
         test_info(tool, runtimes, version)
-        test_models(tool)
+        test_models(tool, runtimes)
         if "starpu" in runtimes:
             test_calibrate(tool, source_root)
             test_calibrate_devices(tool)

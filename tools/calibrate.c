@@ -442,8 +442,9 @@ static int run(calibration *c)
     bool kept;
     int status;
 
-    if (models_read(&c->known, NULL) != DA_OK)
-        return tool_fail("calibrate", "%s", da_error());
+    const da_status known = models_read(&c->known, NULL);
+    if (known != DA_OK)
+        return tool_fail_models("calibrate", known);
     c->runs = c->o.quick ? 3 : MODEL_WINDOW;
     c->most = c->o.quick ? 0.2 : 2;
     c->nitems = list_items(&c->o, devices, NULL);

@@ -203,6 +203,16 @@ static int cards(char *text, size_t size)
     return n;
 }
 
+/* StarPU's variable for such devices, if it says 0. */
+static const char *forbidden_by(da_device_kind kind)
+{
+    const char *const name = kind == DA_DEVICE_CUDA ? "STARPU_NCUDA" : "STARPU_NOPENCL";
+    const char *const text = getenv(name);
+    char *end = NULL;
+
+    return text && strtol(text, &end, 10) == 0 && end != text ? name : NULL;
+}
+
 /* What keeps tasks from devices of this kind. */
 static void missing_of(report *r, da_device_kind kind)
 {
@@ -236,6 +246,11 @@ static void missing_of(report *r, da_device_kind kind)
                      "or say in "
                      "DARRAY_MODULES where darray_opencl.so is");
     }
+    if (!cuda && ops && !da_device_find(kind, "da_gemm"))
+        lacks(r,
+              "the module for OpenCL was built without CLBlast: products, triangular solves and Cholesky run "
+              "on the CPU",
+              "install CLBlast (Debian: libclblast-dev) and build darray again");
     const bool driver = loads(cuda ? "libcuda.so.1" : "libOpenCL.so.1");
     if (!driver)
         lacks(r,
@@ -256,6 +271,12 @@ static void missing_of(report *r, da_device_kind kind)
                    : "install the GPU's OpenCL driver (Debian: mesa-opencl-icd, intel-opencl-icd); for tests "
                      "on CPUs: "
                      "pocl-opencl-icd and STARPU_OPENCL_ON_CPUS=1");
+    }
+    const char *const forbidden = forbidden_by(kind);
+    if (forbidden) {
+        snprintf(what, sizeof what, "%s is \"%s\": StarPU may use no %s device", forbidden, getenv(forbidden),
+                 kind_names[kind]);
+        lacks(r, what, "unset it");
     }
     report_close(r);
 }

@@ -37,16 +37,20 @@ static void help(FILE *stream)
         stream);
 }
 
-static int failed(void)
+int tool_fail_models(const char *command, da_status status)
 {
-    return tool_fail("models", "%s", da_error());
+    return tool_fail(command, "%s%s", da_error(),
+                     status == DA_ERROR_FORMAT ? "; darray models reset --all begins anew" : "");
 }
 
-/* This machine's. */
-static da_status read_models(models *all)
+/* This machine's; false after a complaint. */
+static bool read_models(models *all)
 {
     memset(all, 0, sizeof *all);
-    return models_read(all, NULL);
+    const da_status status = models_read(all, NULL);
+    if (status != DA_OK)
+        tool_fail_models("models", status);
+    return status == DA_OK;
 }
 
 /* The model that is meant, or null after a complaint. */
@@ -85,11 +89,11 @@ static int list(void)
 {
     models all;
 
-    if (read_models(&all) != DA_OK)
-        return failed();
+    if (!read_models(&all))
+        return TOOL_FAILED;
     if (all.count == 0) {
         models_clear(&all);
-        puts("no models: nothing was measured on this machine yet");
+        puts("no models: nothing was measured on this machine yet; darray calibrate does it");
         return TOOL_OK;
     }
     printf("%-44s", "model");
@@ -167,8 +171,8 @@ static int show(const char *text)
     curves c;
     int status = TOOL_FAILED;
 
-    if (read_models(&all) != DA_OK)
-        return failed();
+    if (!read_models(&all))
+        return TOOL_FAILED;
     m = find(&all, text);
     if (m) {
         curves_of(&c, m);
@@ -197,8 +201,8 @@ static int plot(const char *text, const char *path)
     curves c;
     int status = TOOL_FAILED;
 
-    if (read_models(&all) != DA_OK)
-        return failed();
+    if (!read_models(&all))
+        return TOOL_FAILED;
     m = find(&all, text);
     if (m) {
         curves_of(&c, m);
@@ -227,12 +231,12 @@ static int reset(const char *text)
 
     if (!text) {
         if (models_reset(NULL) != DA_OK)
-            return failed();
+            return tool_fail("models", "%s", da_error());
         puts("all models are forgotten");
         return TOOL_OK;
     }
-    if (read_models(&all) != DA_OK)
-        return failed();
+    if (!read_models(&all))
+        return TOOL_FAILED;
     m = find(&all, text);
     if (m)
         snprintf(symbol, sizeof symbol, "%s", m->symbol);
@@ -240,7 +244,7 @@ static int reset(const char *text)
     if (!m)
         return TOOL_FAILED;
     if (models_reset(symbol) != DA_OK)
-        return failed();
+        return tool_fail("models", "%s", da_error());
     printf("%s is forgotten\n", symbol);
     return TOOL_OK;
 }
@@ -251,7 +255,7 @@ static int transfer(bool out, const char *path)
     struct stat about;
 
     if (status != DA_OK)
-        return failed();
+        return out ? tool_fail_models("models", status) : tool_fail("models", "%s", da_error());
     if (!out || (strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode)))
         printf("%s %s\n", out ? "exported to" : "imported from", path);
     return TOOL_OK;

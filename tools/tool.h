@@ -43,6 +43,8 @@ int arguments_unknown(const arguments *a);
 
 /* "darray COMMAND: ..." on stderr; TOOL_FAILED. */
 int tool_fail(const char *command, const char *format, ...) DA_PRINTF_(2, 3);
+/* The same about this machine's models, which could not be used, with a remedy if there is one (models.c). */
+int tool_fail_models(const char *command, da_status status);
 
 /* ---- words and numbers (text.c) ---- */
 
