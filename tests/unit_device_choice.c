@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <time.h>
 
 static double now(void)
@@ -117,27 +118,82 @@ static double crowd(const da_codelet *codelet, costs c, int n)
     return t;
 }
 
+/* ---- a machine that others use ---- */
+
+/* Beside a test: how many short sleeps, which need a moment of a core at their end, were late by as much as a fast task here takes. */
+static struct {
+    pthread_t thread;
+    atomic_bool stop;
+    int count, late;
+} watch;
+
+static void *watching(void *unused)
+{
+    const struct timespec span = {0, 500000};
+
+    (void)unused;
+    while (!atomic_load(&watch.stop)) {
+        const double begin = now();
+        nanosleep(&span, NULL);
+        watch.count++;
+        watch.late += now() - begin > 1e-3;
+    }
+    return NULL;
+}
+
+enum { WHAT = 200, TRIES = 12 };
+
+/* try() is true if all is as it should be, else it says what is not. That counts if the machine was the test's: where others made sleeps
+ * late it is tried again, with codelets of other names, but not for ever. */
+static void undisturbed(bool (*try)(int attempt, char *what))
+{
+    char what[WHAT] = "";
+    int attempt = 0;
+    bool good, disturbed = true;
+
+    do {
+        const struct timespec pause = {attempt > 0, 0};
+        nanosleep(&pause, NULL);
+        watch.count = watch.late = 0;
+        atomic_store(&watch.stop, false);
+        ck_assert_int_eq(pthread_create(&watch.thread, NULL, watching, NULL), 0);
+        good = try(attempt, what);
+        atomic_store(&watch.stop, true);
+        pthread_join(watch.thread, NULL);
+        disturbed = watch.late > watch.count / 50;
+    } while (!good && disturbed && ++attempt < TRIES);
+    ck_assert_msg(good, "%s; %d of %d short sleeps were late, attempt %d", what, watch.late, watch.count,
+                  attempt < TRIES ? attempt + 1 : TRIES);
+}
+
 /* ---- tests ---- */
 
 static const costs faster = {5e-3, 0.5e-3}, slower = {0.5e-3, 5e-3};
 
 /* Nothing is known at first, and a device ten times slower costs little nevertheless. Here and below costs are those that the codelets
  * are given: what other processes do to the machine makes sleeps longer, but is not what is tested. */
-START_TEST(first_run)
+static bool try_first_run(int attempt, char *what)
 {
     enum { N = 200 };
-    const da_codelet slow = sleeper("first_slow"), fast = sleeper("first_fast");
     const costs c[] = {{2e-3, 20e-3}, {2e-3, 0.2e-3}};
-    int64_t devices;
-    double cost;
+    char name[2][20];
+    int64_t devices[2];
 
-    chain(&slow, c[0], N, &devices);
-    cost = (double)(N - devices) * c[0].cpu + (double)devices * c[0].device;
-    ck_assert_msg(cost <= 1.5 * N * c[0].cpu, "%d of %d tasks: %g s, %g s on the CPU alone", (int)devices, N,
-                  cost, N * c[0].cpu);
-    ck_assert_int_ge(devices, 1); /* it was tried */
-    chain(&fast, c[1], N, &devices);
-    ck_assert_msg(devices >= N * 3 / 4, "%d of %d tasks", (int)devices, N); /* and used within the run */
+    for (int k = 0; k < 2; k++) {
+        snprintf(name[k], sizeof name[k], "first_%s%d", k ? "fast" : "slow", attempt);
+        const da_codelet codelet = sleeper(name[k]);
+        chain(&codelet, c[k], N, &devices[k]);
+    }
+    const double cost = (double)(N - devices[0]) * c[0].cpu + (double)devices[0] * c[0].device;
+    snprintf(what, WHAT, "slow: %d of %d tasks, %g s, %g s on the CPU alone; fast: %d of %d tasks",
+             (int)devices[0], N, cost, N * c[0].cpu, (int)devices[1], N);
+    return cost <= 1.5 * N * c[0].cpu && devices[0] >= 1 /* it was tried */ &&
+           devices[1] >= N * 3 / 4 /* and used within the run */;
+}
+
+START_TEST(first_run)
+{
+    undisturbed(try_first_run);
 }
 END_TEST
 
@@ -216,14 +272,16 @@ START_TEST(makespan)
 END_TEST
 
 /* Sizes of one codelet go different ways. */
-START_TEST(sizes_part)
+static bool try_sizes(int attempt, char *what)
 {
     enum { SMALL = 16, LARGE = 4096, N = 100 };
-    da_codelet codelet = sleeper("sizes");
+    char name[20];
     const costs small = {0.2e-3, 2e-3}, large = {10e-3, 1e-3};
     DA_AUTO da_array *a = NULL, *b = NULL;
     int64_t devices[2];
 
+    snprintf(name, sizeof name, "sizes%d", attempt);
+    da_codelet codelet = sleeper(name);
     codelet.flops = nap_flops;
     ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(SMALL)));
     ck_ok(da_zeros(&b, DA_F64, DA_SHAPE(LARGE)));
@@ -239,8 +297,58 @@ START_TEST(sizes_part)
         ck_ok(da_wait_all());
         devices[1] = on_devices() - devices[1];
     }
-    ck_assert_msg(devices[0] <= 5 && devices[1] >= 95, "%d of %d small, %d of %d large tasks",
-                  (int)devices[0], N, (int)devices[1], N);
+    snprintf(what, WHAT, "%d of %d small, %d of %d large tasks", (int)devices[0], N, (int)devices[1], N);
+    return devices[0] <= 5 && devices[1] >= 95;
+}
+
+START_TEST(sizes_part)
+{
+    undisturbed(try_sizes);
+}
+END_TEST
+
+/* What moving the operand costs counts: where a task would be done sooner elsewhere by less than that it stays. */
+static bool try_transfers(int attempt, char *what)
+{
+    enum { TINY = 16, BIG = 1 << 23, N = 40, SAMPLES = 10 };
+    static const char *const sizes[] = {"tiny", "big"};
+    const costs c[] = {{1e-3, 3e-3}, {3e-3, 1e-3}}; /* faster on the CPU, on the device */
+    int64_t moved[2][2];
+
+    for (int big = 0; big < 2; big++)
+        for (int from = 0; from < 2;
+             from++) { /* 0: the values are on the device and it is slower; 1: the CPU */
+            char name[30];
+            DA_AUTO da_array *a = NULL;
+            const int64_t n = big ? BIG : TINY;
+
+            snprintf(name, sizeof name, "moves_%s%d_%d", sizes[big], from, attempt);
+            const da_codelet codelet = sleeper(name);
+            ck_ok(da_blocks(DA_SHAPE(n)));
+            ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(n)));
+            ck_ok(da_blocks(DA_SCALAR_SHAPE));
+            for (int k = 0; k < 2; k++) { /* both are known; last they are where they begin */
+                ck_ok(da_run_on(k == from ? DA_ON_CPU : DA_ON_GPU));
+                for (int i = 0; i < SAMPLES; i++)
+                    ck_ok(DA_SPAWN(NULL, &codelet, DA_READ_WRITE(a), DA_VALUE(c[from])));
+                ck_ok(da_wait_all());
+            }
+            ck_ok(da_run_on(DA_ANYWHERE));
+            const int64_t before = on_devices();
+            for (int i = 0; i < N; i++)
+                ck_ok(DA_SPAWN(NULL, &codelet, DA_READ_WRITE(a), DA_VALUE(c[from])));
+            ck_ok(da_wait_all());
+            moved[big][from] = from ? on_devices() - before : N - (on_devices() - before);
+        }
+    snprintf(what, WHAT, "of %d tasks %d tiny ones left the device and %d the CPU, big ones %d and %d", N,
+             (int)moved[0][0], (int)moved[0][1], (int)moved[1][0], (int)moved[1][1]);
+    return moved[0][0] >= N * 9 / 10 && moved[0][1] >= N * 9 / 10 && moved[1][0] <= N / 10 &&
+           moved[1][1] <= N / 10;
+}
+
+START_TEST(transfers_count)
+{
+    undisturbed(try_transfers);
 }
 END_TEST
 
@@ -262,19 +370,21 @@ static model *live_model(const char *name, model_size *size)
 }
 
 /* One sample a thousand times too slow, of a size that was measured once or never before, or often. */
-START_TEST(poisoned)
+static int poisoned_how;
+
+static bool try_poisoned(int attempt, char *what)
 {
     enum { N = 300 };
-    char name[20];
+    char name[30];
     int64_t devices;
     model_size size;
 
-    snprintf(name, sizeof name, "poisoned%d", _i);
+    snprintf(name, sizeof name, "poisoned%d_%d", poisoned_how, attempt);
     const da_codelet codelet = sleeper(name);
-    ck_ok(da_run_on(_i == 1 ? DA_ON_GPU : DA_ON_CPU));
+    ck_ok(da_run_on(poisoned_how == 1 ? DA_ON_GPU : DA_ON_CPU));
     chain(&codelet, faster, 1, &devices);
     ck_ok(da_run_on(DA_ANYWHERE));
-    if (_i == 2)
+    if (poisoned_how == 2)
         chain(&codelet, faster, 100, &devices);
     model *const m = live_model(name, &size);
     lock_acquire(&spu_models()->lock);
@@ -282,7 +392,14 @@ START_TEST(poisoned)
     lock_release(&spu_models()->lock);
     chain(&codelet, faster, 100, &devices);
     chain(&codelet, faster, N, &devices);
-    ck_assert_msg(devices >= N * 95 / 100, "%d of %d tasks", (int)devices, N);
+    snprintf(what, WHAT, "%d of %d tasks", (int)devices, N);
+    return devices >= N * 95 / 100;
+}
+
+START_TEST(poisoned)
+{
+    poisoned_how = _i;
+    undisturbed(try_poisoned);
 }
 END_TEST
 
@@ -317,38 +434,48 @@ START_TEST(scopes)
 END_TEST
 
 /* A second run knows what the first one measured; StarPU's tools see it, too. */
-START_TEST(kept)
+static bool try_kept(int attempt, char *what)
 {
     enum { N = 60 };
-    const da_codelet codelet = sleeper("kept");
+    char name[20], symbol[50];
     models m = {0};
-    models_point p;
+    models_point p[2];
     int64_t devices;
+
+    snprintf(name, sizeof name, "kept%d", attempt);
+    snprintf(symbol, sizeof symbol, "darray_%s_v1_float64", name);
+    const da_codelet codelet = sleeper(name);
 
     chain(&codelet, faster, 100, &devices);
     ck_ok(da_shutdown());
     ck_ok(models_read(&m, NULL));
-    const model *const a = models_get(&m, "darray_kept_v1_float64");
-    ck_assert_int_eq(models_points(a, DA_DEVICE_OPENCL, &p, 1), 1);
-    ck_assert_msg(p.mean >= 0.5e-3 && p.mean < faster.cpu && p.samples >= 20, "%g s, %d samples", p.mean,
-                  (int)p.samples);
-    ck_assert_int_eq(models_points(a, DA_DEVICE_CPU, &p, 1), 1);
-    ck_assert_msg(p.mean >= faster.cpu && p.samples >= 1, "%g s, %d samples", p.mean, (int)p.samples);
+    const model *const a = models_get(&m, symbol);
+    ck_assert_int_eq(models_points(a, DA_DEVICE_CPU, &p[0], 1), 1);
+    ck_assert_int_eq(models_points(a, DA_DEVICE_OPENCL, &p[1], 1), 1);
     models_clear(&m);
+    ck_assert(p[0].mean >= faster.cpu && p[0].samples >= 1); /* no sleep is shorter than it should be */
+    ck_assert(p[1].mean >= faster.device);
 
     chain(&codelet, faster, N, &devices);
-    ck_assert_msg(devices >= N * 95 / 100, "%d of %d tasks", (int)devices, N);
+    snprintf(what, WHAT, "%g s on a device, %d samples; then %d of %d tasks", p[1].mean, (int)p[1].samples,
+             (int)devices, N);
 
     struct starpu_perfmodel theirs = {0};
     struct starpu_perfmodel_arch *arch = starpu_worker_get_perf_archtype(
         starpu_worker_get_by_type(STARPU_OPENCL_WORKER, 0), STARPU_NMAX_SCHED_CTXS);
-    ck_assert_int_eq(starpu_perfmodel_load_symbol("darray_kept_v1_float64", &theirs), 0);
+    ck_assert_int_eq(starpu_perfmodel_load_symbol(symbol, &theirs), 0);
     const struct starpu_perfmodel_per_arch *const per = starpu_perfmodel_get_model_per_arch(&theirs, arch, 0);
     ck_assert_ptr_nonnull(per);
     ck_assert_ptr_nonnull(per->list);
     ck_assert_double_ge(per->list->entry->mean, 0.5e3);
-    ck_assert_double_lt(per->list->entry->mean, 1e6 * faster.cpu);
+    const double told = 1e-6 * per->list->entry->mean;
     starpu_perfmodel_unload_model(&theirs);
+    return p[1].mean < faster.cpu && p[1].samples >= 20 && told < faster.cpu && devices >= N * 95 / 100;
+}
+
+START_TEST(kept)
+{
+    undisturbed(try_kept);
 }
 END_TEST
 
@@ -380,6 +507,7 @@ int main(void)
     const da_test_case cases[] = {
         DA_CASE("first run", first_run, first_crowd),
         DA_CASE("chains", a_chain_goes_where_it_is_fast, sizes_part),
+        DA_CASE("transfers", transfers_count),
         DA_CASE_LOOP("makespan", 3, makespan),
         DA_CASE_LOOP("poisoned", 3, poisoned),
         DA_CASE("scopes", scopes),
