@@ -284,7 +284,7 @@ def test_calibrate(tool, source_root):
     kernels = re.findall(r"^(?:PUBLIC_)?KERNEL\((\w+),", open(os.path.join(source_root, "codelets", "kernel_list.inc"),
                                                              encoding="utf-8").read(), re.M)
     there = {row[0] for row in listed(tool, "--dtype", "f64", "--size", "16:16")}
-    check(set(kernels) <= there and {"fill", "copy", "random", "add", "sum"} <= there, sorted(set(kernels) - there))
+    check(set(kernels) <= there and {"fill", "copy", "random", "add", "sum", "parts"} <= there, sorted(set(kernels) - there))
 
     # all of it, tiny: nothing fails, everything is in the models afterwards
     options = ("--quick", "--size", "16:16")
@@ -313,6 +313,10 @@ def test_calibrate(tool, source_root):
     items = listed(tool, "--kernel", "fill", "--kernel", "gemm", "--dtype", "bool", "--dtype", "int32", "--size", "8:20")
     check([i[:3] for i in items] == [[k, d, n] for k in ("gemm", "fill") for d in ("bool", "i32") for n in ("8", "16", "20")],
           items)
+    whole = ("--kernel", "add", "--kernel", "minimum", "--dtype", "i32", "--dtype", "u8", "--size", "16:16")
+    tool.run("calibrate", *whole)
+    items = listed(tool, *whole)
+    check(len(items) == 4 and all(i[-1] == "yes" for i in items), "integers:", items)
     _, err = tool.run("calibrate", "--kernel", "potrf", "--dtype", "i8", expect=1)
     check("nothing to measure" in err, err)
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum work_dtypes { FLOATS, NUMERIC, ANY };
+enum work_dtypes { FLOATS, NUMERIC, NUMBERS, INTEGERS, ANY }; /* NUMERIC: with bool; NUMBERS: without */
 
 /* What a buffer is, as kernel_list.inc has it. */
 enum {
@@ -321,6 +321,19 @@ static da_status eval_sum(da_array **out, work *w)
     return da_sum(out, w->arrays[0], DA_ALL, 0);
 }
 
+static da_status eval_minimum(da_array **out, work *w)
+{
+    return da_min(out, w->arrays[0], DA_ALL, 0);
+}
+
+enum { PARTS = 4 };
+
+/* Of an array in PARTS tiles, whose sums are then added up. */
+static da_status eval_parts(da_array **out, work *w)
+{
+    return da_sum(out, w->arrays[0], DA_AXES(0), 0);
+}
+
 static da_status eval_sum_columns(da_array **out, work *w)
 {
     return da_sum(out, w->arrays[0], DA_AXES(0), 0);
@@ -349,11 +362,11 @@ static da_status eval_sum_columns(da_array **out, work *w)
      .buffers = {__VA_ARGS__},                                                                               \
      .value_size = value_,                                                                                   \
      .setup = setup_##name_},
-#define EXPRESSION(name_, codelet_, inputs_)                                                                 \
+#define EXPRESSION(name_, codelet_, dtypes_, inputs_)                                                        \
     {.name = #name_,                                                                                         \
      .codelet_name = #codelet_,                                                                              \
      .codelet = &broadcast_codelet_##codelet_,                                                               \
-     .dtypes = FLOATS,                                                                                       \
+     .dtypes = dtypes_,                                                                                      \
      .power = 2,                                                                                             \
      .eval = eval_##name_,                                                                                   \
      .inputs = inputs_},
@@ -369,11 +382,13 @@ static const workload table[] = {
     ARRAY(linspace, sizeof(kernel_linspace_args), W | VECTOR)
     ARRAY(eye, sizeof(kernel_eye_args),      W)
     ARRAY(random, sizeof(kernel_random_args),   W)
-    EXPRESSION(add,         expr,   2)
-    EXPRESSION(fused,       expr,   3)
-    EXPRESSION(exp,         expr,   1)
-    EXPRESSION(sum,         reduce, 1)
-    EXPRESSION(sum_columns, reduce, 1)
+    EXPRESSION(add,         expr,          NUMBERS, 2)
+    EXPRESSION(fused,       expr,          NUMBERS, 3)
+    EXPRESSION(exp,         expr,          FLOATS,  1)
+    EXPRESSION(sum,         reduce,        FLOATS,  1)
+    EXPRESSION(sum_columns, reduce,        FLOATS,  1)
+    EXPRESSION(minimum,     reduce,        INTEGERS, 1)
+    EXPRESSION(parts,       reduce_finish, FLOATS,  1)
 };
 /* clang-format on */
 
@@ -388,6 +403,8 @@ bool workload_takes(const workload *kind, da_dtype dtype)
     switch (kind->dtypes) {
     case FLOATS: return da_kernels_take(dtype);
     case NUMERIC: return da_kernels_multiply(dtype);
+    case NUMBERS: return da_kernels_multiply(dtype) && dtype != DA_BOOL;
+    case INTEGERS: return da_kernels_multiply(dtype) && !da_kernels_take(dtype) && dtype != DA_BOOL;
     default:
         return dtype_valid(dtype) &&
                ((dtype != DA_F16 && dtype != DA_BF16 && dtype != DA_BOOL) || kind->setup == setup_fill ||
@@ -485,7 +502,7 @@ da_status work_begin(work *w, const workload *kind, da_dtype dtype, int64_t n)
 
     *w = (work){.kind = kind, .dtype = dtype, .n = n};
     describe(w);
-    status = da_blocks(DA_SHAPE(whole, whole));
+    status = da_blocks(DA_SHAPE(kind->eval == eval_parts ? (n + PARTS - 1) / PARTS : whole, whole));
     for (int i = 0; i < WORK_BUFFERS && status == DA_OK; i++) {
         if (!is_used(w, i))
             continue;
@@ -556,6 +573,11 @@ void work_size(work *w, double *bytes, double *flops)
     describe(w);
     if (w->kind->eval) {
         const bool reduces = strcmp(w->kind->codelet_name, "reduce") == 0;
+
+        if (w->kind->eval == eval_parts) {
+            *bytes = (PARTS + 1) * (double)w->n * (double)da_dtype_size(w->dtype);
+            return;
+        }
         *bytes = (double)(w->kind->inputs + !reduces) * (double)w->n * (double)w->n *
                  (double)da_dtype_size(w->dtype);
         if (w->kind->eval == eval_sum_columns)

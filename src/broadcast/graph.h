@@ -15,7 +15,7 @@
 #include <darray/expr.h>
 
 /* What expressions and reductions are computed by, in tasks. */
-extern const da_codelet broadcast_codelet_expr, broadcast_codelet_reduce;
+extern const da_codelet broadcast_codelet_expr, broadcast_codelet_reduce, broadcast_codelet_reduce_finish;
 
 /* ---- dtypes (promote.c) ---- */
 

@@ -39,12 +39,12 @@ const da_codelet broadcast_codelet_reduce = {.name = "reduce",
                                              .flops = da_reduce_flops,
                                              .flags = DA_CODELET_OWN};
 
-static const da_codelet codelet_finish = {.name = "reduce_finish",
-                                          .cpu = da_reduce_finish_cpu,
-                                          .nvalues = 1,
-                                          .value_sizes = {sizeof(da_reduce_how)},
-                                          .flops = da_reduce_finish_flops,
-                                          .flags = DA_CODELET_OWN};
+const da_codelet broadcast_codelet_reduce_finish = {.name = "reduce_finish",
+                                                    .cpu = da_reduce_finish_cpu,
+                                                    .nvalues = 1,
+                                                    .value_sizes = {sizeof(da_reduce_how)},
+                                                    .flops = da_reduce_finish_flops,
+                                                    .flags = DA_CODELET_OWN};
 
 /* ---- a reduction on its way ---- */
 
@@ -410,7 +410,7 @@ static da_status finish_tasks(reduction *r, work *w, final_step *f, const da_arr
         task_builder t;
         memcpy(start + 1, walk.start, (size_t)view.ndim * sizeof start[0]);
         memcpy(count + 1, walk.count, (size_t)view.ndim * sizeof count[0]);
-        task_begin(&t, &codelet_finish);
+        task_begin(&t, &broadcast_codelet_reduce_finish);
         program_operand(&t, load);
         program_operand(&t, final);
         task_access(&t, &view, walk.start, walk.count, DA_MODE_WRITE);
