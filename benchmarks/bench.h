@@ -77,6 +77,7 @@ void bench_set_tile(bench *b, const da_array *a);
 
 extern const bench_case bench_matmul, bench_syrk, bench_cholesky, bench_qr, bench_solve_triangular, bench_lu,
     bench_small_matmul, bench_solve, bench_solve_mixed;
+extern const bench_case bench_qr_tall, bench_eigh, bench_svd;
 extern const bench_case bench_batched_matmul, bench_batched_cholesky, bench_batched_lu, bench_batched_qr,
     bench_batched_solve;
 extern const bench_case bench_expr, bench_expr_assign, bench_expr_math_assign, bench_sum;

@@ -33,6 +33,9 @@ static const bench_case *const cases[] = {
     &bench_batched_solve,
     &bench_solve,
     &bench_solve_mixed,
+    &bench_qr_tall,
+    &bench_eigh,
+    &bench_svd,
 };
 enum { NCASES = sizeof cases / sizeof *cases };
 

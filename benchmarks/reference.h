@@ -66,6 +66,22 @@ double reference_residual_lu(da_dtype dtype, int64_t n, const void *a, const voi
 double reference_residual_solve(da_dtype dtype, int64_t n, const void *t, const void *x, const void *b,
                                 void *scratch);
 
+/* ---- tall QR, eigenvalues, singular values (reference_blas.c) ---- */
+
+/** a, rows x columns, becomes its factors; tau: as many elements as columns. LAPACK's info, -1 without memory. */
+int reference_geqrf_tall(da_dtype dtype, int64_t rows, int64_t columns, void *a, void *tau);
+/** The lower triangle of a; a becomes the eigenvectors, w the eigenvalues. LAPACK's info. */
+int reference_heevd(da_dtype dtype, int64_t n, void *a, void *w);
+/** a is used up. LAPACK's info. */
+int reference_gesdd(da_dtype dtype, int64_t n, void *a, void *s, void *u, void *vh);
+/* In the Frobenius norm: |a - q r| / (|a| n eps) or |I - q^H q| / (n eps); |a v - v w| ..., |a - u s vh| ... alike. */
+double reference_residual_qr_tall(da_dtype dtype, int64_t m, int64_t n, const void *a, const void *q,
+                                  const void *r, void *scratch);
+double reference_residual_eigh(da_dtype dtype, int64_t n, const void *a, const void *w, const void *v,
+                               void *scratch);
+double reference_residual_svd(da_dtype dtype, int64_t n, const void *a, const void *s, const void *u,
+                              const void *vh, void *scratch);
+
 /* ---- batches (reference_batched.c): `count` matrices one behind the other ---- */
 
 /** From here on OpenBLAS has one thread, the loops have so many; until reference_set_threads(). */

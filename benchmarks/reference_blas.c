@@ -49,25 +49,33 @@ static double eps_of(da_dtype dtype)
 
 /* ---- what is timed ---- */
 
-static void gemm(da_dtype dtype, CBLAS_TRANSPOSE transa, CBLAS_TRANSPOSE transb, int n, double alpha,
-                 const void *a, const void *b, double beta, void *c)
+/* c, m x n, of products of depth k; columns follow one another. */
+static void gemm_of(da_dtype dtype, CBLAS_TRANSPOSE transa, CBLAS_TRANSPOSE transb, int m, int n, int k,
+                    double alpha, const void *a, const void *b, double beta, void *c)
 {
+    const int lda = transa == CblasNoTrans ? m : k, ldb = transb == CblasNoTrans ? k : n;
     switch (dtype) {
     case DA_F32:
-        cblas_sgemm(CblasColMajor, transa, transb, n, n, n, (float)alpha, a, n, b, n, (float)beta, c, n);
+        cblas_sgemm(CblasColMajor, transa, transb, m, n, k, (float)alpha, a, lda, b, ldb, (float)beta, c, m);
         break;
     case DA_C64: {
         const float _Complex al = (float)alpha, be = (float)beta;
-        cblas_cgemm(CblasColMajor, transa, transb, n, n, n, &al, a, n, b, n, &be, c, n);
+        cblas_cgemm(CblasColMajor, transa, transb, m, n, k, &al, a, lda, b, ldb, &be, c, m);
         break;
     }
     case DA_C128: {
         const double _Complex al = alpha, be = beta;
-        cblas_zgemm(CblasColMajor, transa, transb, n, n, n, &al, a, n, b, n, &be, c, n);
+        cblas_zgemm(CblasColMajor, transa, transb, m, n, k, &al, a, lda, b, ldb, &be, c, m);
         break;
     }
-    default: cblas_dgemm(CblasColMajor, transa, transb, n, n, n, alpha, a, n, b, n, beta, c, n); break;
+    default: cblas_dgemm(CblasColMajor, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, m); break;
     }
+}
+
+static void gemm(da_dtype dtype, CBLAS_TRANSPOSE transa, CBLAS_TRANSPOSE transb, int n, double alpha,
+                 const void *a, const void *b, double beta, void *c)
+{
+    gemm_of(dtype, transa, transb, n, n, n, alpha, a, b, beta, c);
 }
 
 void reference_gemm(da_dtype dtype, int64_t n, const void *a, const void *b, void *c)
@@ -362,4 +370,168 @@ double reference_residual_solve(da_dtype dtype, int64_t n, const void *t, const 
     subtract(dtype, n, scratch, b);
     const double scale = norm(dtype, n, t, '1') * norm(dtype, n, x, '1') + norm(dtype, n, b, '1');
     return norm(dtype, n, scratch, '1') / (scale * (double)n * eps_of(dtype));
+}
+
+/* ---- tall QR, eigenvalues, singular values ---- */
+
+/* Bytes of workspace for a query's answer, which has the dtype of the matrix. */
+static size_t work_bytes(da_dtype dtype, const double _Complex *best)
+{
+    double length;
+    if (is_single(dtype)) {
+        float f;
+        memcpy(&f, best, sizeof f);
+        length = (double)f;
+    } else {
+        memcpy(&length, best, sizeof length);
+    }
+    return ((size_t)length + 1) * size_of(dtype) + 64;
+}
+
+int reference_geqrf_tall(da_dtype dtype, int64_t rows, int64_t columns, void *a, void *tau)
+{
+    const lapack_int m = (lapack_int)rows, n = (lapack_int)columns;
+    double _Complex best = 0;
+    void *work = &best;
+    lapack_int lwork = -1;
+    int info = 0;
+
+    for (int query = 1; query >= 0 && info == 0; query--) {
+        switch (dtype) {
+        case DA_F32: info = LAPACKE_sgeqrf_work(LAPACK_COL_MAJOR, m, n, a, m, tau, work, lwork); break;
+        case DA_C64: info = LAPACKE_cgeqrf_work(LAPACK_COL_MAJOR, m, n, a, m, tau, work, lwork); break;
+        case DA_C128: info = LAPACKE_zgeqrf_work(LAPACK_COL_MAJOR, m, n, a, m, tau, work, lwork); break;
+        default: info = LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, m, n, a, m, tau, work, lwork); break;
+        }
+        if (query) {
+            const size_t bytes = work_bytes(dtype, &best);
+            lwork = (lapack_int)(bytes / size_of(dtype));
+            work = malloc(bytes);
+            if (work == NULL)
+                return -1;
+        }
+    }
+    free(work == &best ? NULL : work);
+    return info;
+}
+
+int reference_heevd(da_dtype dtype, int64_t size, void *a, void *w)
+{
+    const lapack_int n = (lapack_int)size;
+    switch (dtype) {
+    case DA_F32: return LAPACKE_ssyevd(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w);
+    case DA_C64: return LAPACKE_cheevd(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w);
+    case DA_C128: return LAPACKE_zheevd(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w);
+    default: return LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w);
+    }
+}
+
+int reference_gesdd(da_dtype dtype, int64_t size, void *a, void *s, void *u, void *vh)
+{
+    const lapack_int n = (lapack_int)size;
+    switch (dtype) {
+    case DA_F32: return LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', n, n, a, n, s, u, n, vh, n);
+    case DA_C64: return LAPACKE_cgesdd(LAPACK_COL_MAJOR, 'S', n, n, a, n, s, u, n, vh, n);
+    case DA_C128: return LAPACKE_zgesdd(LAPACK_COL_MAJOR, 'S', n, n, a, n, s, u, n, vh, n);
+    default: return LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', n, n, a, n, s, u, n, vh, n);
+    }
+}
+
+/* sqrt of the sum of |x|^2 */
+static double length(da_dtype dtype, int64_t count, const void *x)
+{
+    const int64_t parts = count * (is_complex(dtype) ? 2 : 1);
+    double sum = 0;
+    for (int64_t i = 0; i < parts; i++) {
+        const double e = is_single(dtype) ? (double)((const float *)x)[i] : ((const double *)x)[i];
+        sum += e * e;
+    }
+    return sqrt(sum);
+}
+
+/* x -= y */
+static void take_off(da_dtype dtype, int64_t count, void *x, const void *y)
+{
+    const int64_t parts = count * (is_complex(dtype) ? 2 : 1);
+    for (int64_t i = 0; i < parts; i++) {
+        if (is_single(dtype))
+            ((float *)x)[i] -= ((const float *)y)[i];
+        else
+            ((double *)x)[i] -= ((const double *)y)[i];
+    }
+}
+
+/* Column j of q, of `rows` rows, times d[j], real. */
+static void scale_columns(da_dtype dtype, int64_t rows, int64_t columns, void *q, const void *d)
+{
+    const int64_t parts = rows * (is_complex(dtype) ? 2 : 1);
+    for (int64_t i = 0; i < parts * columns; i++) {
+        if (is_single(dtype))
+            ((float *)q)[i] *= ((const float *)d)[i / parts];
+        else
+            ((double *)q)[i] *= ((const double *)d)[i / parts];
+    }
+}
+
+/* |I - q^H q| in the Frobenius norm; NaN without memory */
+static double not_orthonormal(da_dtype dtype, int64_t rows, int64_t columns, const void *q)
+{
+    void *const gram = malloc((size_t)(columns * columns) * size_of(dtype) + 64);
+    if (gram == NULL)
+        return (double)NAN;
+    gemm_of(dtype, CblasConjTrans, CblasNoTrans, (int)columns, (int)columns, (int)rows, 1, q, q, 0, gram);
+    shift_diagonal(dtype, columns, gram, -1);
+    const double distance = length(dtype, columns * columns, gram);
+    free(gram);
+    return distance;
+}
+
+static double larger(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
+double reference_residual_qr_tall(da_dtype dtype, int64_t m, int64_t n, const void *a, const void *q,
+                                  const void *r, void *scratch)
+{
+    const double scale = (double)n * eps_of(dtype);
+    gemm_of(dtype, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)n, 1, q, r, 0, scratch);
+    take_off(dtype, m * n, scratch, a);
+    return larger(length(dtype, m * n, scratch) / (length(dtype, m * n, a) * scale),
+                  not_orthonormal(dtype, m, n, q) / scale);
+}
+
+double reference_residual_eigh(da_dtype dtype, int64_t n, const void *a, const void *w, const void *v,
+                               void *scratch)
+{
+    const double scale = (double)n * eps_of(dtype);
+    void *const scaled = malloc((size_t)(n * n) * size_of(dtype) + 64);
+    if (scaled == NULL)
+        return (double)NAN;
+    memcpy(scaled, v, (size_t)(n * n) * size_of(dtype));
+    scale_columns(dtype, n, n, scaled, w);
+    gemm(dtype, CblasNoTrans, CblasNoTrans, (int)n, 1, a, v, 0, scratch);
+    take_off(dtype, n * n, scratch, scaled);
+    free(scaled);
+    return larger(length(dtype, n * n, scratch) / (length(dtype, n * n, a) * scale),
+                  not_orthonormal(dtype, n, n, v) / scale);
+}
+
+double reference_residual_svd(da_dtype dtype, int64_t n, const void *a, const void *s, const void *u,
+                              const void *vh, void *scratch)
+{
+    const double scale = (double)n * eps_of(dtype);
+    void *const scaled = malloc((size_t)(n * n) * size_of(dtype) + 64);
+    if (scaled == NULL)
+        return (double)NAN;
+    memcpy(scaled, u, (size_t)(n * n) * size_of(dtype));
+    scale_columns(dtype, n, n, scaled, s);
+    gemm(dtype, CblasNoTrans, CblasNoTrans, (int)n, 1, scaled, vh, 0, scratch);
+    take_off(dtype, n * n, scratch, a);
+    gemm(dtype, CblasNoTrans, CblasConjTrans, (int)n, 1, vh, vh, 0, scaled);
+    shift_diagonal(dtype, n, scaled, -1);
+    const double rows = length(dtype, n * n, scaled) / scale;
+    free(scaled);
+    return larger(larger(length(dtype, n * n, scratch) / (length(dtype, n * n, a) * scale), rows),
+                  not_orthonormal(dtype, n, n, u) / scale);
 }

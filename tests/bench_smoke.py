@@ -14,7 +14,7 @@ FIELDS = {
 CASES = {
     "matmul", "syrk", "cholesky", "qr", "solve_triangular", "lu", "expr", "expr_assign", "expr_math_assign", "sum",
     "task_overhead", "small_matmul", "self", "batched_matmul", "batched_cholesky", "batched_lu", "batched_qr",
-    "batched_solve", "solve", "solve_mixed",
+    "batched_solve", "solve", "solve_mixed", "qr_tall", "eigh", "svd",
 }  # fmt: skip
 
 
