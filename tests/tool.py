@@ -256,7 +256,8 @@ def interrupt(tool, *options, by=signal.SIGINT, when=lambda: True, expect=130):
     """Runs it on a terminal, and sends it a signal once a few items are done and when() is true: (stdout, what the terminal got)."""
     master, slave = pty.openpty()
     process = subprocess.Popen([tool.program, "calibrate", *options], stdin=slave, stdout=subprocess.PIPE, stderr=slave,
-                               text=True, env=tool.environment, cwd=tool.directory)
+                               text=True, env=tool.environment, cwd=tool.directory,
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # this may run under nohup
     os.close(slave)
     shown, first, sent, began = "", None, False, time.monotonic()
     while time.monotonic() < began + 200:
