@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* DARRAY_TEST_REFUSE: a word of the sources that are refused, or "short": there is no memory for the first one. */
+/* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "launch": all are compiled, but
+ * one launch after the other has no resources. */
 static const char *word;
 static _Atomic(int) refused;
 
@@ -31,6 +32,22 @@ cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices
         return real(program, n, devices, "-D__kernel=@", notify, ctx); /* which is no C */
     }
     return real(program, n, devices, options, notify, ctx);
+}
+
+/* Which launch from now on fails, counting from 0; < 0: none. And how many there were. */
+static _Atomic(int) failing = -1, launches;
+
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint ndim, const size_t *offset,
+                              const size_t *global, const size_t *local, cl_uint n, const cl_event *events,
+                              cl_event *event)
+{
+    cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *,
+                   cl_uint, const cl_event *, cl_event *);
+
+    if (atomic_fetch_add(&launches, 1) == atomic_load(&failing))
+        return CL_OUT_OF_RESOURCES;
+    *(void **)&real = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
+    return real(queue, kernel, ndim, offset, global, local, n, events, event);
 }
 
 static char told[1 << 16];
@@ -170,12 +187,62 @@ START_TEST(falls_back)
 }
 END_TEST
 
+/* c += a b^T + b a^T, which is several launches that all write to c. */
+static da_status two_products(double *got, size_t bytes)
+{
+    enum { N = 32, K = 8 };
+    DA_AUTO da_array *a = NULL, *b = NULL, *c = NULL;
+
+    ck_ok(da_full(&a, DA_F64, DA_SHAPE(N, K), 1));
+    ck_ok(da_full(&b, DA_F64, DA_SHAPE(N, K), 2));
+    ck_ok(da_full(&c, DA_F64, DA_SHAPE(N, N), 3));
+    ck_ok(da_wait_all());
+    atomic_store(&launches, 0);
+    da_status status = da_syr2k(c, 1, a, b, 1, DA_LOWER);
+    if (status == DA_OK)
+        status = da_wait(c);
+    const int failed_at = atomic_exchange(&failing, -1);
+    if (status == DA_OK)
+        status = da_to_host(c, got, bytes, DA_COL_MAJOR);
+    atomic_store(&failing, failed_at);
+    return status;
+}
+
+/* Where something was written already, there is no falling back: an error, or the right result. */
+START_TEST(fails_in_the_middle)
+{
+    enum { N = 32 };
+    static double got[N * N];
+    int most, errors = 0;
+
+    ck_ok(da_run_on(DA_ON_GPU));
+    ck_ok(two_products(got, sizeof got));
+    most = atomic_load(&launches);
+    ck_assert_int_gt(most, 1);
+    for (int k = 0; k <= most; k++) {
+        da_status status;
+
+        atomic_store(&failing, k);
+        status = two_products(got, sizeof got);
+        atomic_store(&failing, -1);
+        errors += status != DA_OK;
+        for (int j = 0; j < N && status == DA_OK; j++)
+            for (int i = j; i < N; i++)
+                ck_assert_msg(got[i + j * N] == 3 + 2 * 8 * 2, "launch %d failed, and c(%d, %d) is %g", k, i,
+                              j, got[i + j * N]);
+    }
+    ck_assert_int_gt(errors, 0);
+    ck_ok(da_run_on(DA_ANYWHERE));
+}
+END_TEST
+
 int main(void)
 {
-    const da_test_case cases[] = {DA_CASE("refused", falls_back)};
+    const da_test_case refusals[] = {DA_CASE("refused", falls_back)};
+    const da_test_case failures[] = {DA_CASE("launches", fails_in_the_middle)};
 
     word = getenv("DARRAY_TEST_REFUSE");
     if (!word)
         word = "da_expr_kernel";
-    return da_test_run("refused kernels", cases, sizeof cases / sizeof *cases);
+    return da_test_run("refused kernels", strcmp(word, "launch") == 0 ? failures : refusals, 1);
 }

@@ -167,7 +167,9 @@ static da_status result(const da_call *call, const char *routine, CLBlastStatusC
         opencl_outcome |= DA_LAUNCHED;
         return DA_OK;
     }
-    opencl_outcome |= opencl_unbuilt((cl_int)status); /* its programs are built before it enqueues anything */
+    /* Its programs are built before it writes to an operand, but memory it may lack in between: of two products, or of a solver's blocks. */
+    const unsigned unbuilt = opencl_unbuilt((cl_int)status);
+    opencl_outcome |= unbuilt == DA_REFUSED ? DA_REFUSED : DA_LAUNCHED;
     return da_task_fail(call, "CLBlast's %s: status %d", routine, (int)status);
 }
 

@@ -422,23 +422,23 @@ static da_status run_instead(const run *r, da_status status)
 
     for (int i = 0; i < task->naccesses; i++)
         spoilt = spoilt || (outcome & DA_LAUNCHED && task->accesses[i].mode == DA_MODE_READ_WRITE);
-    if (!(outcome & (DA_REFUSED | DA_SHORT)) || spoilt || !task->codelet->cpu)
+    if (!(outcome & (DA_REFUSED | DA_SHORT)) || !task->codelet->cpu)
         return status;
     char why[512];
     snprintf(why, sizeof why, "%s", task->failure ? task->failure->sentence : da_error());
-    if (!run_on_copies(r, &status))
-        return status;
-    task->on_device = false;
-    task->late_info = NULL;
     if (outcome & DA_REFUSED) {
         const uint64_t h = likeness(r->kind, r->library, task);
 
         atomic_store_explicit(&any_refusal, true, memory_order_relaxed);
         if (atomic_exchange(&refusals[h % REFUSALS], h) != h)
             log_line(1, "starpu: the CPU does what no %s device can be given: %s", what, why);
-    } else {
-        log_line(1, "starpu: the CPU does this time what a %s device could not be given: %s", what, why);
     }
+    if (spoilt || !run_on_copies(r, &status))
+        return status; /* of this task; those alike are the CPU's */
+    task->on_device = false;
+    task->late_info = NULL;
+    if (!(outcome & DA_REFUSED))
+        log_line(1, "starpu: the CPU does this time what a %s device could not be given: %s", what, why);
     return status;
 }
 
