@@ -118,6 +118,8 @@ def test_info(tool, runtimes, version):
     out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
     about = json.loads(out)
     check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])
+    out, _ = tool.run("info", "--json", DARRAY_THREADS="3")
+    check(json.loads(out)["not_understood"] == "DARRAY_THREADS=3", out)
     out, _ = tool.run("info", "--json", DARRAY_BLAS="/nowhere/blas.so", DARRAY_MODULES="/nowhere")
     about = json.loads(out)
     check(about["blas"]["file"] is None and "/nowhere/blas.so" in about["blas"]["text"], about["blas"])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* darray: looks after the library on this machine. This file finds the command. */
 #include "tool.h"
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,13 @@ static void interrupted(int signal_number)
     if (tool_interrupted && signal_number != SIGHUP) /* which both the shell and the terminal may send */
         _exit(128 + signal_number);
     tool_interrupted = 1;
+    if (signal_number == SIGINT && isatty(STDERR_FILENO)) {
+        static const char text[] = "\nstopping after what is being measured; once more to stop at once\n";
+        const int before = errno;
+
+        if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+            errno = before;
+    }
 }
 
 void tool_catch_signals(void)

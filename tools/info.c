@@ -394,6 +394,24 @@ static bool counts(const char *variable)
     return false;
 }
 
+/* What the library complains of, and variables of its that do not exist. */
+static void not_understood(char *text, size_t size)
+{
+    static const char *const known[] = {"BLAS",         "CACHE_DIR", "CPU_LEVEL",   "DEVICE", "INLINE",
+                                        "MEMORY_LIMIT", "MODULES",   "NUM_THREADS", "PIECE",  "REPRODUCIBLE",
+                                        "RUNTIME",      "TILE",      "VERBOSE"};
+    size_t used = (size_t)snprintf(text, size, "%s", config_get()->complaints);
+
+    for (char **v = environ; *v && used < size; v++) {
+        bool found = strncmp(*v, "DARRAY_", 7) != 0 || strncmp(*v, "DARRAY_TEST_", 12) == 0;
+
+        for (size_t i = 0; i < sizeof known / sizeof *known && !found; i++)
+            found = strncmp(*v + 7, known[i], strlen(known[i])) == 0 && (*v)[7 + strlen(known[i])] == '=';
+        if (!found)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", *v);
+    }
+}
+
 static void environment(report *r, bool modules_are_ours)
 {
     report_object(r, "environment");
@@ -407,8 +425,11 @@ static void environment(report *r, bool modules_are_ours)
         report_text(r, name, "%s", equals + 1);
     }
     report_close(r);
-    if (*config_get()->complaints)
-        report_text(r, "not_understood", "%s", config_get()->complaints);
+    char text[1024];
+
+    not_understood(text, sizeof text);
+    if (*text)
+        report_text(r, "not_understood", "%s", text);
     else
         report_nothing(r, "not_understood", "nothing");
 }

@@ -67,8 +67,15 @@ da_status cuda_solver(cuda_lane *lane, const da_call *call)
 {
     if (lane->solver)
         return DA_OK;
-    SOLVER_TRY(call, "cusolverDnCreate", cusolverDnCreate, &lane->solver);
-    SOLVER_TRY(call, "cusolverDnSetStream", cusolverDnSetStream, lane->solver, lane->stream);
+    cusolverDnHandle_t solver;
+
+    SOLVER_TRY(call, "cusolverDnCreate", cusolverDnCreate, &solver);
+    const cusolverStatus_t status = cusolverDnSetStream(solver, lane->stream);
+    if (status != CUSOLVER_STATUS_SUCCESS) {
+        (void)cusolverDnDestroy(solver);
+        return cuda_fail_solver(call, "cusolverDnSetStream", status);
+    }
+    lane->solver = solver;
     return DA_OK;
 }
 

@@ -20,7 +20,7 @@
  * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy
  * - DARRAY_CACHE_DIR    where performance models and compiled kernels are kept (default: $XDG_CACHE_HOME/darray or ~/.cache/darray)
  * - DARRAY_MODULES      folder of the modules for accelerators (default: where the library was installed or built)
- * - DARRAY_CPU_LEVEL    0 | 3 | 4: at most this level of the x86-64 architecture is used by elementwise kernels
+ * - DARRAY_CPU_LEVEL    0 | 3 | 4: at most this level of the x86-64 architecture is used by elementwise kernels and loops for small matrices
  * - DARRAY_VERBOSE      1: log decisions and fallbacks, 2: also every task and what ran it
  */
 #ifndef DARRAY_RUNTIME_H
