@@ -112,11 +112,40 @@ START_TEST(starts_without_them)
 }
 END_TEST
 
-/* DARRAY_TEST_BROKEN: the numbers of those that fail, such as "01". */
-int main(void)
+/* StarPU has measured nothing yet, and would do so on all devices: it is not started. */
+START_TEST(starts_without_starpu)
 {
-    const da_test_case cases[] = {DA_CASE("start", starts_without_them)};
+    da_array *a = NULL;
+
+    da_set_log(note, NULL);
+    ck_fails(da_init("starpu", 0), DA_ERROR_RUNTIME, "measures transfers");
+    setenv("DARRAY_RUNTIME", "starpu", 1);
+    ck_ok(da_shutdown());
+    ck_fails(da_ones(&a, DA_F64, DA_SHAPE(1000)), DA_ERROR_RUNTIME, "measures transfers");
+    unsetenv("DARRAY_RUNTIME");
+    ck_ok(da_shutdown());
+    work();
+    ck_assert_str_eq(da_runtime_name(), "openmp");
+    ck_assert_int_eq(da_num_devices(), 0);
+    ck_assert_msg(!!strstr(told, "runtime openmp instead of starpu: "), "told: %s", told);
+    da_set_log(NULL, NULL);
+}
+END_TEST
+
+/* DARRAY_TEST_BROKEN: the numbers of those that fail, such as "01". DARRAY_TEST_COLD: StarPU has not been started before; else it has, with
+ * all devices, by a process of its own. */
+int main(int argc, char **argv)
+{
+    const da_test_case warm[] = {DA_CASE("start", starts_without_them)};
+    const da_test_case cold[] = {DA_CASE("first start", starts_without_starpu)};
     const char *const which = getenv("DARRAY_TEST_BROKEN");
+    const bool is_cold = getenv("DARRAY_TEST_COLD");
+    static char home[] = "/tmp/darray-start-XXXXXX";
+    char command[1000];
+    int result;
+
+    if (argc > 1) /* the one before */
+        return da_init("starpu", 0) == DA_OK && da_shutdown() == DA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 
     if (!find_devices()) {
         fprintf(stderr, "not two OpenCL devices: skipped\n");
@@ -124,5 +153,12 @@ int main(void)
     }
     for (int d = 0; d < DEVICES; d++)
         broken[d] = which && strchr(which, '0' + d);
-    return da_test_run("device start", cases, sizeof cases / sizeof cases[0]);
+    if (!mkdtemp(home) || setenv("STARPU_HOME", home, 1) != 0)
+        return EXIT_FAILURE;
+    snprintf(command, sizeof command, "DARRAY_TEST_BROKEN= '%s' before", argv[0]);
+    if (!is_cold && system(command) != 0)
+        return EXIT_FAILURE;
+    result = da_test_run("device start", is_cold ? cold : warm, 1);
+    snprintf(command, sizeof command, "rm -rf %s", home);
+    return system(command) == 0 ? result : EXIT_FAILURE;
 }

@@ -7,7 +7,7 @@
  *
  * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set
  * (the log says so when the runtime starts), but a DARRAY_RUNTIME that is none fails the first call that needs a runtime:
- * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator, else openmp)
+ * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator and starts, else openmp)
  * - DARRAY_DEVICE      auto | cpu | gpu          (default: auto: where a task is done soonest, by the performance models; gpu: on
  *                       an accelerator whatever can run there)
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)

@@ -349,7 +349,15 @@ static da_status start(const char *name, int workers)
     DA_TRY(choose(&b, name));
     if (b != &rt_openmp) /* those who run inline now hold places in the OpenMP runtime's queues */
         sleep_until(no_inline_work, &in_flight, &all_waiters);
-    DA_TRY(b->start(&n));
+    da_status started = b->start(&n);
+    if (started == DA_ERROR_RUNTIME && b != &rt_openmp && !(name && *name) && !*config_get()->runtime) {
+        log_line(1, "runtime openmp instead of %s: %s", b->name, da_error());
+        err_clear();
+        b = &rt_openmp;
+        n = workers > 0 ? workers : workers_wanted();
+        started = b->start(&n);
+    }
+    DA_TRY(started);
     if (b != &rt_openmp) {
         const da_status status = move_maps(&rt_openmp, b);
         if (status != DA_OK) {

@@ -47,6 +47,7 @@ int spu_devices(void)
 /* Devices of each kind, counted once: the first look starts the vendors' libraries. Once StarPU was started, those that it could have. */
 static _Atomic(int) there[DA_DEVICE_KINDS];
 static int counted[DA_DEVICE_KINDS];
+static bool broken;
 
 /* The vendors' libraries may replace the process's handlers, and start threads that should not take its signals. */
 typedef struct quiet {
@@ -130,15 +131,27 @@ int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
     for (int i = 0; i < n && usable < wanted; i++) {
         char why[128];
 
-        if (!ops->usable || ops->usable(i, why, sizeof why))
+        if (!ops->usable || ops->usable(i, why, sizeof why)) {
             ids[usable++] = (unsigned)i;
-        else
-            log_line(1, "starpu: %s device %d is not used, as it cannot be started: %s",
-                     kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i, why);
+            continue;
+        }
+        broken = true;
+        log_line(1, "starpu: %s device %d is not used, as it cannot be started: %s",
+                 kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i, why);
     }
     quiet_end(&q);
     there[kind] = usable;
     return usable;
+}
+
+int spu_devices_counted(da_device_kind kind)
+{
+    return counted[kind];
+}
+
+bool spu_devices_broken(void)
+{
+    return broken;
 }
 
 /* ---- what compilers refuse ----

@@ -17,6 +17,10 @@ int spu_devices_there(da_device_kind kind);
  * that fails while it starts. */
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most);
 
+/* After that: how many there are of the kind, usable or not, and whether one was found that is not. */
+int spu_devices_counted(da_device_kind kind);
+bool spu_devices_broken(void);
+
 /* StarPU has started: devices are counted, the keeper begins. Without devices nothing here costs anything. */
 da_status spu_devices_start(bool shared);
 /* All owners are destroyed and the keeper ends; before handles are unregistered. */

@@ -84,6 +84,40 @@ static bool find_model_directory(char path[PATH_BYTES])
     return true;
 }
 
+/*
+ * Whether StarPU will find what it measured of transfers on this machine, as far as devices count; models: find_model_directory()'s. Else it
+ * measures them as it starts, on all devices that there are, wanted or not, and ends the process where one cannot be started.
+ */
+static bool bus_is_measured(const char *models)
+{
+    static const char *const home_variables[] = {"XDG_CACHE_HOME", "STARPU_HOME", "HOME"};
+    const char *base = models[0] ? models : getenv("STARPU_PERF_MODEL_DIR"), *below = "", *name;
+    char host[256] = "", path[PATH_BYTES + 512], line[256];
+    int found = 0, number;
+
+    for (int i = 0; i < 3 && !base; i++) {
+        base = getenv(home_variables[i]);
+        below = "/.starpu/sampling";
+    }
+    name = getenv("STARPU_HOSTNAME");
+    if (!name) {
+        if (gethostname(host, sizeof host - 1) != 0)
+            return false;
+        host[strcspn(host, ".")] = '\0';
+        name = host;
+    }
+    snprintf(path, sizeof path, "%s%s/bus/%s.config", base ? base : "", below, name);
+    FILE *const file = fopen(path, "re");
+    if (!file)
+        return false;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "%d", &number) == 1)
+            found += (strstr(line, "CUDA devices") && number == spu_devices_counted(DA_DEVICE_CUDA)) ||
+                     (strstr(line, "OpenCL devices") && number == spu_devices_counted(DA_DEVICE_OPENCL));
+    fclose(file);
+    return found == 2;
+}
+
 /* ---- cores ---- */
 
 /* Pin workers to the processing units that this process may use where those are not all: StarPU 1.3 takes all it sees. */
@@ -212,6 +246,11 @@ da_status spu_guest_start(spu_start *s)
         /* only those that there are codelets for */
         conf.ncuda = spu_devices_usable(DA_DEVICE_CUDA, conf.workers_cuda_gpuid, STARPU_NMAXWORKERS);
         conf.nopencl = spu_devices_usable(DA_DEVICE_OPENCL, conf.workers_opencl_gpuid, STARPU_NMAXWORKERS);
+        if (spu_devices_broken() && !bus_is_measured(models))
+            return err_set(DA_ERROR_RUNTIME, "starpu: a device cannot be started, and StarPU, which measures "
+                                             "transfers to all of them at its "
+                                             "first start, would end the process: start it once when they "
+                                             "work, or use DARRAY_RUNTIME=openmp");
         conf.use_explicit_workers_cuda_gpuid = conf.ncuda > 0;
         conf.use_explicit_workers_opencl_gpuid = conf.nopencl > 0;
 #if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4
