@@ -4,11 +4,13 @@
 #include "runtime/topology.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hwloc.h>
 #include <signal.h>
 #include <starpu.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,29 +86,37 @@ static bool find_model_directory(char path[PATH_BYTES])
     return true;
 }
 
-/*
- * Whether StarPU will find what it measured of transfers on this machine, as far as devices count; models: find_model_directory()'s. Else it
- * measures them as it starts, on all devices that there are, wanted or not, and ends the process where one cannot be started.
- */
-static bool bus_is_measured(const char *models)
+/* The folder that StarPU keeps its files in; models: find_model_directory()'s. */
+static void sampling_directory(char path[PATH_BYTES + 32], const char *models)
 {
     static const char *const home_variables[] = {"XDG_CACHE_HOME", "STARPU_HOME", "HOME"};
-    const char *base = models[0] ? models : getenv("STARPU_PERF_MODEL_DIR"), *below = "", *name;
-    char host[256] = "", path[PATH_BYTES + 512], line[256];
-    int found = 0, number;
+    const char *base = models[0] ? models : getenv("STARPU_PERF_MODEL_DIR"), *below = "";
 
     for (int i = 0; i < 3 && !base; i++) {
         base = getenv(home_variables[i]);
         below = "/.starpu/sampling";
     }
-    name = getenv("STARPU_HOSTNAME");
+    snprintf(path, PATH_BYTES + 32, "%s%s", base ? base : "", below);
+}
+
+/*
+ * Whether StarPU will find what it measured of transfers on this machine, as far as devices count. Else it measures them as it starts, on all
+ * devices that there are, wanted or not, and ends the process where one cannot be started.
+ */
+static bool bus_is_measured(const char *models)
+{
+    const char *name = getenv("STARPU_HOSTNAME");
+    char host[256] = "", folder[PATH_BYTES + 32], path[PATH_BYTES + 512], line[256];
+    int found = 0, number;
+
     if (!name) {
         if (gethostname(host, sizeof host - 1) != 0)
             return false;
         host[strcspn(host, ".")] = '\0';
         name = host;
     }
-    snprintf(path, sizeof path, "%s%s/bus/%s.config", base ? base : "", below, name);
+    sampling_directory(folder, models);
+    snprintf(path, sizeof path, "%s/bus/%.255s.config", folder, name);
     FILE *const file = fopen(path, "re");
     if (!file)
         return false;
@@ -116,6 +126,34 @@ static bool bus_is_measured(const char *models)
                      (strstr(line, "OpenCL devices") && number == spu_devices_counted(DA_DEVICE_OPENCL));
     fclose(file);
     return found == 2;
+}
+
+/* Of several processes that start at once one measures, and others wait: StarPU asserts that a file is whole which another is writing. Many may
+ * read at a time. -1 if there is no lock, or not within a minute or two: then it goes on without. */
+static int lock_measurements(const char *models)
+{
+    enum { TRIES = 4000 };
+    const useconds_t pause_us = 10000 + (useconds_t)getpid() * 7919 % 30000; /* not all at the same times */
+    char folder[PATH_BYTES + 32], path[PATH_BYTES + 64];
+
+    sampling_directory(folder, models);
+    snprintf(path, sizeof path, "%s/bus/darray.lock", folder);
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    for (int i = 0; file >= 0 && i < TRIES; i++) {
+        if (flock(file, LOCK_SH | LOCK_NB) == 0) {
+            if (bus_is_measured(models))
+                return file;
+            if (flock(file, LOCK_EX | LOCK_NB) == 0)
+                return file;
+            (void)flock(file, LOCK_UN);
+        } else if (errno != EWOULDBLOCK && errno != EINTR) {
+            break;
+        }
+        usleep(pause_us);
+    }
+    if (file >= 0)
+        close(file);
+    return -1;
 }
 
 /* ---- cores ---- */
@@ -205,12 +243,15 @@ static int initialise(struct starpu_conf *conf, const char *models)
     /* StarPU reads these once, here; its threads inherit the mask, so that the host's handlers run in the host's threads. */
     const bool silent = lend_variable("STARPU_SILENT", "1");
     const bool lent = models[0] && setenv("STARPU_PERF_MODEL_DIR", models, 1) == 0;
+    const int lock = lock_measurements(models);
     sigfillset(&blocked);
     for (const int *s = (const int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF, 0}; *s; s++)
         sigdelset(&blocked, *s);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     result = starpu_init(conf);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (lock >= 0)
+        close(lock);
     if (lent) {
         if (former)
             setenv("STARPU_PERF_MODEL_DIR", former, 1);
