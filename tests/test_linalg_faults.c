@@ -140,7 +140,7 @@ START_TEST(zero_pivots)
         z *t = random_values(dtype, n, n), *a = random_values(dtype, n + 4, n),
           *b = random_values(dtype, n + 4, 2);
         DA_AUTO da_array *T = NULL, *A = NULL, *S = NULL, *B = NULL, *C = NULL, *X = NULL, *Y = NULL,
-                         *Z = NULL, *L = NULL, *U = NULL, *P = NULL, *V = NULL;
+                         *Z = NULL, *U = NULL, *P = NULL, *V = NULL;
         int64_t info = 0;
 
         for (int64_t i = 0; i < n; i++)

@@ -295,7 +295,7 @@ START_TEST(in_place)
     const da_dtype dtype = float_dtypes[_i];
     const int64_t m = 41, n = 29;
     z *a, *part, *left;
-    DA_AUTO da_array *A = NULL, *V = NULL, *Q = NULL, *R = NULL, *after = NULL;
+    DA_AUTO da_array *A = NULL, *V = NULL, *Q = NULL, *R = NULL;
     DA_AUTO da_qr_factors *f = NULL;
 
     seed_values(17);
@@ -337,7 +337,7 @@ START_TEST(solve_with_factors)
     const int64_t m = _i < FLOAT_DTYPES ? 37 : 21, n = _i < FLOAT_DTYPES ? 21 : 37, p = 5;
     const bool wide = m < n;
     z *a, *b;
-    DA_AUTO da_array *A = NULL, *X = NULL, *v = NULL, *w = NULL, *x0 = NULL;
+    DA_AUTO da_array *A = NULL, *X = NULL, *v = NULL, *w = NULL;
     DA_AUTO da_qr_factors *f = NULL, *other = NULL;
     da_array *out = NULL;
 
