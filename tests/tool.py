@@ -356,6 +356,54 @@ def test_calibrate(tool, source_root):
                DARRAY_CACHE_DIR="/proc/nowhere")
 
 
+def predicted(out):
+    """The table of models predict: a row each, [tile, tasks, ..., marks]."""
+    return [line.split() for line in out.splitlines() if re.match(r"\d+x\d+ ", line)]
+
+
+def test_predict(tool):
+    tool.run("models", "reset", "--all")
+    tool.wrong("models", "predict", says="an operation and the order")
+    tool.wrong("models", "predict", "cholesky", says="an operation and the order")
+    tool.wrong("models", "predict", "svd", "100", says='no operation "svd"; there are cholesky, lu, matmul and qr')
+    tool.wrong("models", "predict", "qr", "many", says='not "many"')
+    tool.wrong("models", "predict", "qr", "100", "200", says="200")
+    tool.wrong("models", "predict", "qr", "100", "--dtype", "i32", says='--dtype takes f32, f64, c64 or c128, not "i32"')
+    tool.wrong("models", "predict", "qr", "100", "--dtype", says="--dtype needs a value")
+    tool.wrong("models", "predict", "qr", "100", "--measure", "99", says='not "99"')
+    tool.wrong("models", "predict", "qr", "100", "--workers", "4", "--measure", "1", says="without --workers")
+    tool.wrong("models", "list", "--workers", "4", says="--workers")
+    tool.wrong("models", "predict", "qr", "2000", says="DARRAY_TILE forces the tiles", status=1, DARRAY_TILE="64")
+    for operation in ("cholesky", "lu", "matmul", "qr"):  # nothing was measured: the rule
+        out, _ = tool.run("models", "predict", operation, "1024")
+        rows = predicted(out)
+        check(rows[0][-2:] == ["rule", "used"] and not any("used" in row for row in rows[1:]), out)
+        check("only 0 % of the time is of kernels that were measured" in out, out)
+    one = predicted(tool.run("models", "predict", "cholesky", "8192", "--workers", "1")[0])[0]
+    many = predicted(tool.run("models", "predict", "cholesky", "8192", "--workers", "64")[0])[0]
+    check(int(many[1]) > 2 * int(one[1]), "tasks for 1 and 64 workers:", one, many)
+
+    options = ("--kernel", "cholesky", "--dtype", "f64", "--size", "1024:1024", "--quick")
+    check(re.match(r"cholesky +f64 +1024 +cpu +0 of \d+ tile sizes$", tool.run("calibrate", *options, "--list")[0].splitlines()[1]),
+          "calibrate --list")
+    counts = []
+    for _ in range(2):
+        out, err = tool.run("calibrate", *options)
+        found = re.match(r"0 measured in [\d:]+, (\d+) tile sizes of operations(?: \((\d+) were before\))?$", out)
+        if not check(found, "calibrate of an operation:", out, err):
+            return
+        counts.append((int(found.group(1)), int(found.group(2) or 0)))
+    # the best width is known the second time, so its heights are new
+    check(counts[0][0] >= 5 and counts[1][1] >= 5 and counts[1][0] < counts[0][0], "tile sizes measured:", counts)
+    out, _ = tool.run("models", "predict", "cholesky", "1024")
+    rows = predicted(out)
+    check("were measured" not in out and sum("used" in row for row in rows) == 1, out)
+    check(all(any(field == "100%" for field in row) for row in rows[:5]), "tile sizes measured:", out)
+    out, _ = tool.run("models", "predict", "cholesky", "1024", "--measure", "1")
+    check(re.search(r"^the tiles used take [\d.]+ of their prediction, and [\d.]+ of the best tiles' time$", out, re.M), out)
+    tool.run("models", "reset", "--all")
+
+
 def test_calibrate_devices(tool):
     """On an OpenCL device on the CPU, if there is one."""
     device = {"STARPU_OPENCL_ON_CPUS": "1", "POCL_DEVICES": "basic", "STARPU_WORKERS_NOBIND": "1",
@@ -455,6 +503,7 @@ def main():
         test_models(tool, runtimes)
         if "starpu" in runtimes:
             test_calibrate(tool, source_root)
+            test_predict(tool)
             test_calibrate_devices(tool)
         else:
             tool.wrong("calibrate", says="built without StarPU", status=1)

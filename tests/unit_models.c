@@ -130,6 +130,36 @@ START_TEST(curves)
 }
 END_TEST
 
+/* Updates of equal flops that are wide and shallow or narrow and deep: the bytes tell them apart. */
+START_TEST(depths)
+{
+    static const int depths[] = {32, 64, 128, 256, 512}, widths[] = {128, 256, 512, 1024};
+    model_machine machine = peaks;
+    model *const m = model_new(&machine, "darray_x_v1_float64");
+    uint32_t footprint = 0;
+    model_basis basis;
+
+    (void)model_expect_like(m, CPU, 1e6, 1e8, &basis);
+    ck_assert_int_eq(basis, MODEL_GUESS);
+    for (int known = 1; known >= 0; known--)
+        for (size_t i = 0; i < 5; i++)
+            for (size_t j = 0; j < 4; j++) {
+                const double k = depths[i], n = widths[j];
+                const model_size s = {
+                    .footprint = ++footprint, .bytes = 8 * (2 * n * k + n * n), .flops = 2 * n * n * k};
+                const double t = s.flops / 5e10 + s.bytes / 4e9 + 2e-6;
+                if (known != (int)(i + j) % 2)
+                    continue;
+                if (known)
+                    model_add(m, CPU, &s, t);
+                const double got = model_expect_like(m, CPU, s.bytes, s.flops, &basis);
+                ck_assert_int_eq(basis, known ? MODEL_SEEN : MODEL_CURVE);
+                ck_assert_msg(near(got, t, 0.03), "%g x %g, depth %g: %g s instead of %g", n, n, k, got, t);
+            }
+    model_free(m);
+}
+END_TEST
+
 START_TEST(priors)
 {
     model_machine machine = peaks;
@@ -501,7 +531,7 @@ int main(void)
 {
     char command[100];
     const da_test_case cases[] = {
-        DA_CASE("times", outliers, drift, curves, priors, measured_peaks, memory_is_bounded),
+        DA_CASE("times", outliers, drift, curves, depths, priors, measured_peaks, memory_is_bounded),
         DA_CASE("choice", first_runs, compilers, one_trial_at_a_time, recovers),
         DA_CASE("files", files, long_names, damaged_files),
     };

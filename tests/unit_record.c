@@ -191,6 +191,69 @@ START_TEST(kernels)
 }
 END_TEST
 
+/* On a machine with devices, by hand: 1 CPU, devices ten times faster, data of 8e9 bytes over a bus of 1e9 a second. */
+static replay_result on_devices(int workers, int ndevices, double latency)
+{
+    static double both[MOST][DA_DEVICE_KINDS], bytes[26];
+    const replay_machine machine = {.workers = workers,
+                                    .devices = {[DA_DEVICE_CUDA] = ndevices},
+                                    .bytes = bytes,
+                                    .latency = latency,
+                                    .bandwidth = 1e9};
+    replay_result p;
+
+    for (int64_t i = 0; i < by_hand.ntasks; i++) {
+        both[i][DA_DEVICE_CPU] = seconds[i];
+        both[i][DA_DEVICE_CUDA] = strcmp(tasks[i].name, "cpu") == 0 ? 0 : seconds[i] / 10;
+    }
+    for (int i = 0; i < 26; i++)
+        bytes[i] = 8e9;
+    ck_ok(replay_on(&by_hand, (const double(*)[DA_DEVICE_KINDS])both, 0, &machine, &p));
+    return p;
+}
+
+#define ck_time(p, expected)                                                                                 \
+    do {                                                                                                     \
+        const double t_ = (p).seconds;                                                                       \
+        ck_assert_msg(fabs(t_ - (expected)) < 1e-9, "%g seconds instead of %g", t_, (double)(expected));     \
+    } while (0)
+
+START_TEST(devices)
+{
+    /* a chain on one datum: brought there once, at 8 s */
+    new_graph();
+    task(100, 0, "A");
+    task(100, 0, "A");
+    ck_time(on_devices(1, 0, 0), 200);
+    ck_time(on_devices(1, 1, 0), 28);
+    ck_time(on_devices(1, 1, 1), 29);
+    /* a task too short to be worth that */
+    new_graph();
+    task(5, 0, "A");
+    ck_time(on_devices(1, 1, 0), 5);
+    /* there and back: what the CPU alone can do */
+    new_graph();
+    task(100, 0, "A");
+    task(3, 0, "A");
+    tasks[1].name = "cpu";
+    ck_time(on_devices(1, 1, 0), 8 + 10 + 8 + 3);
+    /* independent ones: 10 devices' worth of speed beside the CPU, which gets the last of them */
+    new_graph();
+    for (int i = 0; i < 11; i++)
+        task(10, 0, "");
+    ck_time(on_devices(1, 1, 0), 10);
+    ck_time(on_devices(1, 2, 0), 6);
+    /* written on one device, read on two: by way of the host */
+    new_graph();
+    task(1000, 0, "A");
+    task(1000, 0, "aB");
+    task(1000, 0, "aC");
+    ck_time(on_devices(1, 2, 0), 8 + 100 + 16 + 8 + 100);
+    const replay_result p = on_devices(1, 2, 0);
+    ck_assert_msg(fabs(p.path - 200) < 1e-9 && fabs(p.work - 300) < 1e-9, "path %g, work %g", p.path, p.work);
+}
+END_TEST
+
 static uint64_t next_random(void)
 {
     static uint64_t state = 88172645463325252u;
@@ -419,6 +482,6 @@ END_TEST
 
 DA_TEST_MAIN("record",
              DA_CASE("by hand", no_tasks, independent, chains, readers, priorities, orders, handing_over,
-                     commits, overheads, kernels, bounds),
+                     commits, overheads, kernels, devices, bounds),
              DA_CASE("recorded", recorded, sampled, overhead_of_a_task, two_workers),
              DA_CASE("shapes", shapes))

@@ -4,6 +4,7 @@
  * have measured them. What is measured already is read off the models, so that it goes on where it was stopped.
  */
 #include "progress.h"
+#include "operations.h"
 #include "tool.h"
 #include "workloads.h"
 #include "codelets/device/device.h"
@@ -41,34 +42,42 @@ typedef struct calibration {
     int runs;    /* of each item */
     double most; /* seconds of a task: larger ones are left to the curve */
     int measured, before, left_out, elsewhere;
-    double estimated, spent; /* of the items measured: by the estimate alone, and truly */
-    double saved;            /* when, by the monotonic clock */
+    int tilings, tilings_before; /* of operations, measured and known already */
+    int nseries, series_done;
+    double work, work_done;         /* of all series, in units of their own */
+    double estimated, spent;        /* of the items measured: by the estimate alone, and truly */
+    double saved, operations_began; /* when, by the monotonic clock */
+    bool kept, failed;              /* what was measured could be saved; an operation failed */
     progress bar;
 } calibration;
 
 static void help(FILE *stream)
 {
-    fputs("usage: darray calibrate [options]\n"
-          "Measures a task of every kind, element type and size on a CPU core and on each kind of device, so "
-          "that from the\n"
-          "first run on tasks go where they are done soonest. Leave the machine alone meanwhile. Ctrl-C "
-          "stops it; what was\n"
-          "measured is kept, even if the program is killed, and the same command goes on from there.\n\n"
-          "  --kernel NAME     only this one; may be given several times (--list shows them)\n"
-          "  --dtype T         only this element type (f32, float64, ...); may be given several times\n"
-          "  --size MIN:MAX    tiles from MIN x MIN to MAX x MAX, doubling (default: 32:2048)\n"
-          "  --quick           few sizes and runs, f32 and f64: a minute's work\n"
-          "  --runtime starpu  the runtime that has models; there is no other\n"
-          "  --list            what would be measured, and what is already, without doing it\n"
-          "  --help\n\n"
-          "Sizes at which one task takes longer than two seconds (--quick: a fifth) are left to the curve. "
-          "Sizes are those\n"
-          "of square tiles; vectors have as many elements. DARRAY_DEVICE=cpu leaves devices out.\n\n"
-          "Exit status: 0 done, 1 a task failed, the runtime does not start or the models cannot be saved, 2 "
-          "the "
-          "command line is\n"
-          "wrong, 130 stopped.\n",
-          stream);
+    fputs(
+        "usage: darray calibrate [options]\n"
+        "Measures a task of every kind, element type and size on a CPU core and on each kind of device, so "
+        "that from the\n"
+        "first run on tasks go where they are done soonest; then whole operations (cholesky, lu, matmul, qr) "
+        "with tiles of\n"
+        "several sizes, so that the best ones can be told. Leave the machine alone meanwhile. Ctrl-C "
+        "stops it; what was\n"
+        "measured is kept, even if the program is killed, and the same command goes on from there.\n\n"
+        "  --kernel NAME     only this one, or this operation; may be given several times (--list shows "
+        "them)\n"
+        "  --dtype T         only this element type (f32, float64, ...); may be given several times\n"
+        "  --size MIN:MAX    tiles from MIN x MIN to MAX x MAX, doubling (default: 32:2048)\n"
+        "  --quick           few sizes and runs, f32 and f64: a minute's work\n"
+        "  --runtime starpu  the runtime that has models; there is no other\n"
+        "  --list            what would be measured, and what is already, without doing it\n"
+        "  --help\n\n"
+        "Sizes at which one task takes longer than two seconds (--quick: a fifth) are left to the curve. "
+        "Sizes are those\n"
+        "of square tiles; vectors have as many elements. DARRAY_DEVICE=cpu leaves devices out.\n\n"
+        "Exit status: 0 done, 1 a task failed, the runtime does not start or the models cannot be saved, 2 "
+        "the "
+        "command line is\n"
+        "wrong, 130 stopped.\n",
+        stream);
 }
 
 /* ---- the command line ---- */
@@ -88,6 +97,8 @@ static int unknown_kernel(const arguments *a, const char *text)
     list[0] = '\0';
     for (int i = 0; i < n && used + 32 < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, " %s", all[i].name);
+    for (const tile_operation *const *o = tile_operations; *o && used + 32 < sizeof list; o++)
+        used += (size_t)snprintf(list + used, sizeof list - used, " %s", (*o)->name);
     return arguments_wrong(a, "there is no kernel \"%s\"; there are%s", text ? text : "", list);
 }
 
@@ -114,7 +125,7 @@ static int parse(options *o, arguments *a)
         } else if (arguments_flag(a, "--list")) {
             o->list = true;
         } else if (arguments_value(a, "--kernel", &value)) {
-            bool there = false;
+            bool there = value && operation_named(value);
             for (int i = 0; i < n && value; i++)
                 there = there || names(&all[i], value);
             if (!there)
@@ -352,16 +363,15 @@ static bool is_too_slow(const calibration *c, const item *it, const item *smalle
            seconds * pow((double)it->n / (double)smaller->n, it->kind->power) > c->most;
 }
 
-/* *kept: the models could be saved. */
-static int measure_all(calibration *c, bool *kept)
+static int measure_all(calibration *c)
 {
     const item *last = NULL; /* that was measured, now or earlier, or could not be */
     bool too_slow = false, nowhere = false;
     int status = TOOL_OK;
 
     progress_begin(&c->bar, stderr);
-    *kept = save(c); /* before the time is spent */
-    for (c->at = 0; c->at < c->nitems && *kept && !tool_interrupted; c->at++) {
+    c->kept = save(c); /* before the time is spent */
+    for (c->at = 0; c->at < c->nitems && c->kept && !tool_interrupted; c->at++) {
         const item *const it = &c->items[c->at];
         char what[96];
         bool there;
@@ -381,7 +391,7 @@ static int measure_all(calibration *c, bool *kept)
         }
         snprintf(what, sizeof what, "%s %s %lld on %s", it->kind->name, dtype_label(it->dtype),
                  (long long)it->n, place_name(it->place));
-        progress_show(&c->bar, c->at, c->nitems, time_left(c), what);
+        progress_show(&c->bar, c->at, c->nitems + c->nseries, time_left(c), what);
         da_status failure = measure(c, it, &there);
         if (failure == DA_OK)
             failure = take(c, it);
@@ -403,19 +413,166 @@ static int measure_all(calibration *c, bool *kept)
             c->measured++;
         }
         if (now() - c->saved >= SAVE_S)
-            *kept = save(c);
+            c->kept = save(c);
     }
-    *kept = *kept && save(c);
+    c->kept = c->kept && save(c);
     progress_clear(&c->bar);
     return status;
 }
 
-static void list(const calibration *c)
+/* ---- whole operations ---- */
+
+enum { OPERATION_LEAST = 1024 }; /* smaller ones are too quick for their tiles to matter */
+
+/* One of them on matrices of order n, at a place, with each of its tile sizes. */
+typedef struct series {
+    const tile_operation *operation;
+    da_dtype dtype;
+    da_place place;
+    int64_t n;
+} series;
+
+static bool operation_is_wanted(const options *o, const tile_operation *operation)
+{
+    for (int i = 0; i < o->nkernels; i++)
+        if (strcmp(o->kernels[i], operation->name) == 0)
+            return true;
+    return o->nkernels == 0;
+}
+
+/* All that are wanted, one after the other, until visit() returns false. */
+static void each_series(const options *o, bool (*visit)(calibration *c, const series *s), calibration *c)
+{
+    const bool devices = da_num_devices() > 0;
+    int64_t size[MOST_SIZES];
+    const int nsizes = sizes(o, size);
+
+    for (const tile_operation *const *at = tile_operations; *at; at++)
+        for (int d = DA_BOOL; d < DTYPES && operation_is_wanted(o, *at); d++)
+            for (int i = 0; i < nsizes; i++)
+                for (int p = 0; p <= devices; p++) {
+                    const series s = {*at, (da_dtype)d, p ? DA_ANYWHERE : DA_ON_CPU, size[i]};
+                    if (da_kernels_take(s.dtype) && dtype_is_wanted(o, s.dtype) && s.n >= OPERATION_LEAST &&
+                        !visit(c, &s))
+                        return;
+                }
+}
+
+static double work_of(const series *s)
+{
+    return (dtype_is_complex(s->dtype) ? 4 : 1) * pow((double)s->n, 3);
+}
+
+static bool count_one(calibration *c, const series *s)
+{
+    c->nseries++;
+    c->work += work_of(s);
+    return true;
+}
+
+static const char *where_text(da_place place)
+{
+    return place == DA_ON_CPU ? "cpu" : "any";
+}
+
+/* The tile sizes of a series. */
+static da_status ratings_of(const series *s, tile_rating *ratings, int *n)
+{
+    int best;
+
+    DA_TRY(da_run_on(s->place));
+    const da_status status =
+        tile_ratings(s->operation, s->dtype, operation_size(s->operation, s->n), ratings, n, &best);
+    DA_TRY(da_run_on(DA_ANYWHERE));
+    return status;
+}
+
+static bool is_known(const tile_rating *rating)
+{
+    return rating->seen >= 0.9;
+}
+
+/* Seconds, as the series before went. */
+static double operations_left(const calibration *c)
+{
+    return c->work_done > 0 ? (now() - c->operations_began) * (c->work - c->work_done) / c->work_done : 0;
+}
+
+static da_status measure_series(calibration *c, const series *s)
+{
+    tile_rating ratings[TILE_RATINGS];
+    operation_run run;
+    da_status status;
+    int n;
+
+    DA_TRY(ratings_of(s, ratings, &n));
+    DA_TRY(operation_prepare(&run, s->operation, s->dtype, operation_size(s->operation, s->n)));
+    status = da_run_on(s->place);
+    for (int i = 0; i < n && status == DA_OK && !tool_interrupted; i++) {
+        char what[96];
+        double seconds;
+
+        if (is_known(&ratings[i])) {
+            c->tilings_before++;
+            continue;
+        }
+        snprintf(what, sizeof what, "%s %s %lld on %s, tiles %lldx%lld", s->operation->name,
+                 dtype_label(s->dtype), (long long)s->n, where_text(s->place), (long long)ratings[i].mb,
+                 (long long)ratings[i].nb);
+        progress_show(&c->bar, c->nitems + c->series_done, c->nitems + c->nseries, operations_left(c), what);
+        for (int k = 0; k < (c->o.quick ? 1 : 3) && status == DA_OK && !tool_interrupted; k++)
+            status = operation_measure(&run, ratings[i].mb, ratings[i].nb, &seconds);
+        c->tilings += status == DA_OK && !tool_interrupted;
+    }
+    if (da_run_on(DA_ANYWHERE) != DA_OK && status == DA_OK)
+        status = DA_ERROR_ARGUMENT;
+    operation_release(&run);
+    return status;
+}
+
+/* False ends it: models cannot be kept, or Ctrl-C. */
+static bool measure_one(calibration *c, const series *s)
+{
+    da_status failure = measure_series(c, s);
+
+#if DA_HAVE_STARPU
+    if (failure == DA_OK)
+        failure = spu_models_measured(&c->known, NULL);
+#endif
+    if (failure != DA_OK) {
+        progress_clear(&c->bar);
+        tool_fail("calibrate", "%s %s %lld: %s", s->operation->name, dtype_label(s->dtype), (long long)s->n,
+                  da_error());
+        c->failed = true;
+    }
+    c->series_done++;
+    c->work_done += work_of(s);
+    c->kept = save(c);
+    return c->kept && !tool_interrupted;
+}
+
+static bool list_one(calibration *c, const series *s)
+{
+    tile_rating ratings[TILE_RATINGS];
+    int n = 0, known = 0;
+
+    (void)c;
+    if (ratings_of(s, ratings, &n) != DA_OK)
+        n = 0;
+    for (int i = 0; i < n; i++)
+        known += is_known(&ratings[i]);
+    printf("%-18s %-5s %6lld  %-7s %d of %d tile sizes\n", s->operation->name, dtype_label(s->dtype),
+           (long long)s->n, where_text(s->place), known, n);
+    return true;
+}
+
+static void list(calibration *c)
 {
     printf("%-18s %-5s %6s  %-7s %s\n", "kernel", "dtype", "size", "on", "measured");
     for (int i = 0; i < c->nitems; i++)
         printf("%-18s %-5s %6lld  %-7s %s\n", c->items[i].kind->name, dtype_label(c->items[i].dtype),
                (long long)c->items[i].n, place_name(c->items[i].place), c->items[i].done ? "yes" : "no");
+    each_series(&c->o, list_one, c);
 }
 
 static int finish(const calibration *c, int status)
@@ -429,6 +586,10 @@ static int finish(const calibration *c, int status)
         printf(", %d left to the curve", c->left_out);
     if (c->elsewhere > 0)
         printf(", %d that no device runs", c->elsewhere);
+    if (c->tilings + c->tilings_before > 0)
+        printf(", %d tile sizes of operations", c->tilings);
+    if (c->tilings_before > 0)
+        printf(" (%d were before)", c->tilings_before);
     puts("");
     if (!tool_interrupted)
         return status;
@@ -439,7 +600,6 @@ static int finish(const calibration *c, int status)
 static int run(calibration *c)
 {
     const bool devices = da_num_devices() > 0;
-    bool kept;
     int status;
 
     const da_status known = models_read(&c->known, NULL);
@@ -448,9 +608,10 @@ static int run(calibration *c)
     c->runs = c->o.quick ? 3 : MODEL_WINDOW;
     c->most = c->o.quick ? 0.2 : 2;
     c->nitems = list_items(&c->o, devices, NULL);
-    if (c->nitems == 0)
+    each_series(&c->o, count_one, c);
+    if (c->nitems + c->nseries == 0)
         return tool_fail("calibrate", "no kernel of those takes such elements: nothing to measure");
-    c->items = calloc((size_t)c->nitems, sizeof *c->items);
+    c->items = calloc((size_t)c->nitems + 1, sizeof *c->items);
     if (!c->items)
         return tool_fail("calibrate", "out of memory");
     list_items(&c->o, devices, c->items);
@@ -467,10 +628,17 @@ static int run(calibration *c)
     if (da_init("starpu", 0) != DA_OK)
         return tool_fail("calibrate", "%s", da_error());
     tool_catch_signals();
-    status = measure_all(c, &kept);
+    status = measure_all(c);
+    if (da_blocks((da_shape){.ndim = 0}) != DA_OK) /* that kernels were forced into */
+        return tool_fail("calibrate", "%s", da_error());
+    c->operations_began = now();
+    if (c->kept && !tool_interrupted)
+        each_series(&c->o, measure_one, c);
+    progress_clear(&c->bar);
+    status = c->failed ? TOOL_FAILED : status;
     if (da_shutdown() != DA_OK)
         return tool_fail("calibrate", "%s", da_error());
-    return kept ? finish(c, status) : TOOL_FAILED;
+    return c->kept ? finish(c, status) : TOOL_FAILED;
 }
 
 int tool_calibrate(int argc, char **argv)

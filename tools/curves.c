@@ -24,9 +24,32 @@ double curves_x(const curves *c, const models_point *p)
     return c->by_flops ? p->flops : p->bytes > 1 ? p->bytes : 1;
 }
 
+/* Operands of tasks of so many operations: as the points on both sides have, along a power law. */
+static double bytes_at(const curves *c, double flops)
+{
+    const models_point *low = NULL, *high = NULL;
+
+    for (int k = 0; k < DA_DEVICE_KINDS; k++)
+        for (int i = 0; i < c->n[k]; i++) {
+            const models_point *const p = &c->points[k][i];
+            if (p->flops <= flops && (!low || p->flops > low->flops))
+                low = p;
+            if (p->flops >= flops && (!high || p->flops < high->flops))
+                high = p;
+        }
+    if (!low || !high)
+        return low ? low->bytes : high ? high->bytes : 0;
+    if (low->flops == high->flops || low->bytes <= 0)
+        return low->bytes;
+    return low->bytes *
+           pow(high->bytes / low->bytes, log(flops / low->flops) / log(high->flops / low->flops));
+}
+
 double curves_at(const curves *c, da_device_kind kind, double x)
 {
-    return c->n[kind] > 0 ? models_predict(c->m, kind, c->by_flops ? 0 : x, c->by_flops ? x : 0) : 0;
+    if (c->n[kind] == 0)
+        return 0;
+    return c->by_flops ? models_predict(c->m, kind, bytes_at(c, x), x) : models_predict(c->m, kind, x, 0);
 }
 
 const char *curves_x_text(const curves *c, char buffer[TEXT], double x)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* darray models: what was measured on this machine. */
 #include "curves.h"
+#include "operations.h"
 #include "tool.h"
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +15,7 @@ static void help(FILE *stream)
         "usage: darray models list\n"
         "       darray models show SYMBOL\n"
         "       darray models plot SYMBOL [-o FILE]\n"
+        "       darray models predict OPERATION N [--dtype T] [--workers W] [--measure CALLS]\n"
         "       darray models export FILE\n"
         "       darray models import FILE\n"
         "       darray models reset SYMBOL | --all\n\n"
@@ -27,6 +29,15 @@ static void help(FILE *stream)
         "of\n"
         "                 worker is faster\n"
         "  plot SYMBOL    the same as an SVG picture, into SYMBOL.svg; -o FILE: there (-: standard output)\n"
+        "  predict OPERATION N\n"
+        "                 how long cholesky, lu, matmul or qr of N x N matrices would take with tiles of "
+        "several "
+        "sizes\n"
+        "                 by the models, and which are used; --dtype T: of these elements (f64); --workers "
+        "W: "
+        "with so\n"
+        "                 many workers; --measure CALLS: runs each so often (1 to 15) and shows the median "
+        "beside it\n"
         "  export FILE    all of them into a file (-: standard output)\n"
         "  import FILE    add those of a file; of what both have the file's wins\n"
         "  reset SYMBOL   forget one; --all: forget all\n"
@@ -123,7 +134,7 @@ static void show_points(const curves *c)
     for (int k = 0; k < DA_DEVICE_KINDS; k++)
         for (int i = 0; i < c->n[k]; i++) {
             const models_point *p = &c->points[k][i];
-            const double curve = curves_at(c, (da_device_kind)k, curves_x(c, p));
+            const double curve = models_predict(c->m, (da_device_kind)k, p->bytes, p->flops);
             char flops[TEXT], bytes[TEXT], mean[TEXT], deviation[TEXT], says[TEXT];
 
             printf("  %-8s %12s %12s %12s %12s %9lld %12s\n", models_kind_name((da_device_kind)k),
@@ -181,9 +192,9 @@ static int show(const char *text)
         for (int k = 0; k < DA_DEVICE_KINDS; k++) {
             const model_curve *const curve = model_curve_of(m, (da_device_kind)k);
             if (c.n[k] > 0 && curve->npoints > 0)
-                printf("curve on %s: %.3g x^%.3g + %.3g seconds, x in %s; from %d sizes%s\n",
-                       models_kind_name((da_device_kind)k), curve->a, curve->b, curve->c,
-                       curve->by_flops ? "operations" : "bytes", curve->npoints,
+                printf("curve on %s: %.3g %s^%.3g + %.3g + %.3g bytes seconds; from %d sizes%s\n",
+                       models_kind_name((da_device_kind)k), curve->a,
+                       curve->by_flops ? "operations" : "bytes", curve->b, curve->c, curve->d, curve->npoints,
                        curve->good ? "" : ", which it does not meet well");
         }
         show_crossings(&c);
@@ -261,16 +272,59 @@ static int transfer(bool out, const char *path)
     return TOOL_OK;
 }
 
+/* predict's words. */
+typedef struct question {
+    const char *operation, *n, *dtype, *workers, *calls;
+} question;
+
+/* The one that the current option sets, and sets it; null if it is none of them. */
+static const char **option_of(arguments *a, question *q)
+{
+    const char **const slots[] = {&q->dtype, &q->workers, &q->calls};
+    static const char *const names[] = {"--dtype", "--workers", "--measure"};
+
+    for (int i = 0; i < 3; i++)
+        if (arguments_value(a, names[i], slots[i]))
+            return slots[i];
+    return NULL;
+}
+
+static int predict(const arguments *a, const question *q)
+{
+    const da_dtype dtype = q->dtype ? dtype_of(q->dtype) : DA_F64;
+    int64_t n, workers = 0, calls = 0;
+
+    if (!q->operation || !q->n)
+        return arguments_wrong(a, "predict takes an operation and the order of its matrices");
+    if (!operation_named(q->operation))
+        return arguments_wrong(a, "there is no operation \"%s\"; there are cholesky, lu, matmul and qr",
+                               q->operation);
+    if (!number_of(q->n, 1 << 20, &n))
+        return arguments_wrong(a, "the order of the matrices is a number from 1 to 1M, not \"%s\"", q->n);
+    if (!da_kernels_take(dtype))
+        return arguments_wrong(a, "--dtype takes f32, f64, c64 or c128, not \"%s\"", q->dtype);
+    if (q->workers && !number_of(q->workers, 1 << 16, &workers))
+        return arguments_wrong(a, "--workers takes a number from 1 to 64K, not \"%s\"", q->workers);
+    if (q->calls && !number_of(q->calls, TOOL_CALLS, &calls))
+        return arguments_wrong(a, "--measure takes a number from 1 to %d, not \"%s\"", TOOL_CALLS, q->calls);
+    if (workers > 0 && calls > 0)
+        return arguments_wrong(a, "--measure goes with the workers that there are: without --workers");
+    return tool_predict(q->operation, n, dtype, (int)workers, (int)calls);
+}
+
 int tool_models(int argc, char **argv)
 {
-    static const char *const actions[] = {"list", "show", "plot", "export", "import", "reset"};
-    enum { LIST, SHOW, PLOT, EXPORT, IMPORT, RESET, ACTIONS };
+    static const char *const actions[] = {"list", "show", "plot", "predict", "export", "import", "reset"};
+    enum { LIST, SHOW, PLOT, PREDICT, EXPORT, IMPORT, RESET, ACTIONS };
     arguments a = {.command = "models", .argc = argc, .argv = argv};
     const char *what = NULL, *output = NULL;
+    const char **slot;
+    question q = {NULL};
     bool all = false;
     int action = -1;
 
     while (arguments_next(&a)) {
+        const char *const option = a.word;
         if (arguments_flag(&a, "--help") || arguments_flag(&a, "-h")) {
             help(stdout);
             return TOOL_OK;
@@ -281,7 +335,12 @@ int tool_models(int argc, char **argv)
                 return arguments_wrong(&a, "-o needs a file");
         } else if (action == RESET && arguments_flag(&a, "--all")) {
             all = true;
-        } else if (a.is_option || what || action == LIST) {
+        } else if (action == PREDICT && (slot = option_of(&a, &q))) {
+            if (!*slot)
+                return arguments_wrong(&a, "%s needs a value", option);
+        } else if (action == PREDICT && !a.is_option && !q.n) {
+            *(q.operation ? &q.n : &q.operation) = a.word;
+        } else if (a.is_option || what || action == LIST || action == PREDICT) {
             return arguments_unknown(&a);
         } else if (action >= 0) {
             what = a.word;
@@ -290,12 +349,12 @@ int tool_models(int argc, char **argv)
                 if (strcmp(a.word, actions[i]) == 0)
                     action = i;
             if (action < 0)
-                return arguments_wrong(&a, "\"%s\" is none of list, show, plot, export, import and reset",
-                                       a.word);
+                return arguments_wrong(
+                    &a, "\"%s\" is none of list, show, plot, predict, export, import and reset", a.word);
         }
     }
     if (action < 0)
-        return arguments_wrong(&a, "what: list, show, plot, export, import or reset?");
+        return arguments_wrong(&a, "what: list, show, plot, predict, export, import or reset?");
     if ((action == SHOW || action == PLOT) && !what)
         return arguments_wrong(&a, "%s which model? darray models list shows them", actions[action]);
     if ((action == EXPORT || action == IMPORT) && !what)
@@ -306,6 +365,7 @@ int tool_models(int argc, char **argv)
     case LIST: return list();
     case SHOW: return show(what);
     case PLOT: return plot(what, output);
+    case PREDICT: return predict(&a, &q);
     case RESET: return reset(what);
     default: return transfer(action == EXPORT, what);
     }

@@ -7,6 +7,7 @@
 
 #include <darray/base.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Exit statuses; the man page has the same list. */
@@ -17,6 +18,11 @@ int tool_info(int argc, char **argv);
 int tool_calibrate(int argc, char **argv);
 int tool_models(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+
+/* darray models predict (predict.c): an operation's name, which there is, the order of its matrices; 0 workers: as many as there are; `calls` to
+ * measure with each tile size, an odd number, or 0. */
+enum { TOOL_CALLS = 15 };
+int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int calls);
 
 /* ---- the command line (arguments.c) ---- */
 

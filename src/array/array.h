@@ -30,6 +30,7 @@ typedef struct storage {
     size_t bytes;                /* of the data */
     rt_fault *faults;            /* guarded by a lock in storage.c: use storage_faults() */
     struct wrap *wrap;           /* the user's memory, or null if owned */
+    bool rehearsed;              /* it has no memory: made in a rehearsal (runtime.h) */
     rt_data one_tile;            /* tiles points here if there is just one */
 } storage;
 

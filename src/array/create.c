@@ -13,7 +13,7 @@
 
 bool array_small(size_t bytes)
 {
-    return bytes <= 128 * 1024 && config_get()->inline_tasks;
+    return bytes <= 128 * 1024 && config_get()->inline_tasks && !rt_rehearsing();
 }
 
 /* ---- numbers as elements ---- */

@@ -8,6 +8,9 @@
 /* Up to so many bytes a storage and its data are one block of memory. */
 enum { TOGETHER = 256 * 1024, HEAD = (sizeof(storage) + 63) & ~(size_t)63 };
 
+/* The address of arrays without memory, in rehearsals: never looked at. */
+enum { NOWHERE = 1 << 20 };
+
 /* Most tiles that a storage may have: beyond this their records alone would fill the memory. */
 enum { MOST_TILES = 1 << 24 };
 
@@ -59,6 +62,8 @@ static void destroy(rt_owner *owner)
             mem_free(call);
         }
         mem_free(w);
+        mem_free(s);
+    } else if (s->rehearsed) {
         mem_free(s);
     } else if (s->bytes <= TOGETHER) {
         data_free(s, HEAD + s->bytes);
@@ -157,7 +162,12 @@ da_status array_new(da_array **out, da_dtype dtype, const da_shape *shape, const
                        shape_text(shape, text), da_dtype_name(dtype));
     if (empty)
         bytes = 0;
-    if (bytes <= TOGETHER) {
+    if (rt_rehearsing()) {
+        s = mem_alloc(sizeof *s);
+        if (!s)
+            return err_memory(sizeof *s, "an array");
+        s->base = (void *)(uintptr_t)NOWHERE;
+    } else if (bytes <= TOGETHER) {
         DA_TRY(data_alloc(&block, HEAD + (size_t)bytes));
         s = block;
         s->base = (char *)block + HEAD;
@@ -172,6 +182,7 @@ da_status array_new(da_array **out, da_dtype dtype, const da_shape *shape, const
         }
     }
     rt_owner_init(&s->owner, &storage_class);
+    s->rehearsed = rt_rehearsing();
     s->dtype = dtype;
     s->ndim = ndim;
     memcpy(s->shape, shape->dim, (size_t)ndim * sizeof s->shape[0]);

@@ -8,7 +8,7 @@
  *
  * The upper factor, a = U^H U, is the lower one of a^T: U = L^T. Both transposes are views.
  */
-#include "linalg/linalg.h"
+#include "linalg/tiles.h"
 
 #include <inttypes.h>
 
@@ -16,21 +16,34 @@
 
 enum { PRIORITY_PANEL = 1000, PRIORITY_SOLVE = 950, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500 };
 
+static da_status run(da_array *const *inputs)
+{
+    DA_AUTO da_array *factor = NULL;
+
+    return da_cholesky(&factor, inputs[0], DA_LOWER);
+}
+
+const tile_operation tile_cholesky = {
+    .name = "cholesky", .ninputs = 1, .square = true, .definite = true, .multiple = 1, .run = run};
+
 /* The tiling for n x n: one tile while a single task is fastest. */
-static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
 {
     const int64_t n = shape->dim[shape->ndim - 1], workers = rt_workers_for_shaping();
+    const double flops = (double)n * (double)n * (double)n / 3;
 
     if (tile_forced(shape, mb, nb)) {
         *mb = round_up(*mb, *nb);
         return;
     }
-    if (devices_for(0, (double)n * (double)n * (double)n / 3)) {
+    if (devices_for(0, flops)) {
         *mb = *nb = device_step(n);
-        return;
+    } else {
+        *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
+        *mb = most(round_up(n / (2 * workers), *nb), *nb);
     }
-    *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
-    *mb = most(round_up(n / (2 * workers), *nb), *nb);
+    if (shape->ndim == 2)
+        tile_rated(&tile_cholesky, dtype, (tile_size){n, n, 0}, flops, mb, nb);
 }
 
 /* The tiling that `w` has, if it serves as well as choose_tile()'s. */
@@ -42,7 +55,7 @@ static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
 
     if (!is_column_major(w))
         return false;
-    choose_tile(&shape, &best_mb, &best_nb);
+    choose_tile(&shape, w->s->dtype, &best_mb, &best_nb);
     if (rows_of(w) <= best_nb) { /* one task */
         *mb = best_mb;
         *nb = best_nb;
@@ -133,7 +146,7 @@ da_status cholesky_begin(operation *op, da_array **w, const da_array *a, int64_t
     const da_shape shape = array_shape_of(a);
     int64_t tile[DA_MAX_NDIM];
 
-    choose_tile(&shape, mb, nb);
+    choose_tile(&shape, a->s->dtype, mb, nb);
     tile_with(tile, &shape, *mb, *nb);
     DA_TRY(operation_array(op, w, a->s->dtype, &shape, tile));
     return copy_triangle(op, *w, a, DA_LOWER, true, *mb, *nb);
@@ -171,7 +184,7 @@ static da_status build_in_place(operation *op, da_array *a, unsigned flags)
     if (own_tile(own, &mb, &nb)) {
         DA_TRY(cholesky_tasks(op, own, mb, nb));
     } else {
-        choose_tile(&shape, &mb, &nb);
+        choose_tile(&shape, a->s->dtype, &mb, &nb);
         tile_with(tile, &shape, mb, nb);
         DA_TRY(operation_array(op, &w, a->s->dtype, &shape, tile));
         DA_TRY(copy_triangle(op, w, own, DA_LOWER, false, mb, nb)); /* its other triangle is never read */

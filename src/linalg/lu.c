@@ -6,26 +6,38 @@
  *
  * In place the array's own tiles serve if they are as wide as panels should be; otherwise it is copied there and back.
  */
-#include "linalg/linalg.h"
+#include "linalg/tiles.h"
 
 enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500, DEVICE_PANEL = 512 };
 
-static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
+static da_status run(da_array *const *inputs)
+{
+    DA_AUTO da_array *lu = NULL, *pivots = NULL;
+
+    return da_lu(&lu, &pivots, inputs[0]);
+}
+
+const tile_operation tile_lu = {.name = "lu", .ninputs = 1, .multiple = 1, .run = run};
+
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
 {
     const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1];
     const int64_t workers = rt_workers_for_shaping();
+    const double flops = (double)m * (double)n * (double)least(m, n);
 
     if (tile_forced(shape, mb, nb)) {
         *mb = round_up(*mb, *nb);
         return;
     }
-    if (devices_for(0, (double)m * (double)n * (double)least(m, n))) {
+    if (devices_for(0, flops)) {
         *nb = DEVICE_PANEL;
         *mb = most(m, 1);
-        return;
+    } else {
+        *nb = least(m, n) <= 256 ? 256 : least(m, n) <= 3072 ? 192 : 256;
+        *mb = workers <= 4 ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
     }
-    *nb = least(m, n) <= 256 ? 256 : least(m, n) <= 3072 ? 192 : 256;
-    *mb = workers <= 4 ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
+    if (shape->ndim == 2)
+        tile_rated(&tile_lu, dtype, (tile_size){m, n, 0}, flops, mb, nb);
 }
 
 /* Whether `a` can be factored where it is: the width of its panels is then that of its tiles. */
@@ -36,7 +48,7 @@ static bool own_tile(const da_array *a, int64_t *mb, int64_t *nb)
     const da_shape shape = array_shape_of(a);
     int64_t best;
 
-    choose_tile(&shape, mb, nb);
+    choose_tile(&shape, a->s->dtype, mb, nb);
     best = *nb;
     if (!is_column_major(a))
         return false;
@@ -150,7 +162,7 @@ da_status lu_begin(operation *op, da_array **lu, da_array **pivots, const da_arr
     const da_shape shape = array_shape_of(a);
     int64_t tile[DA_MAX_NDIM];
 
-    choose_tile(&shape, mb, nb);
+    choose_tile(&shape, a->s->dtype, mb, nb);
     tile_with(tile, &shape, *mb, *nb);
     DA_TRY(operation_array(op, lu, a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, *lu, a, 0, false, *mb, *nb));

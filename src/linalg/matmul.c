@@ -4,6 +4,7 @@
  * keeps all workers busy. Transposed operands are flags; operands that BLAS cannot take are copied first.
  */
 #include "linalg/products.h"
+#include "linalg/tiles.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,8 +26,17 @@ static void whole_rounds(double m, double n, int64_t blocks, double *rows, doubl
     }
 }
 
+static da_status run(da_array *const *inputs)
+{
+    DA_AUTO da_array *c = NULL;
+
+    return da_matmul(&c, inputs[0], inputs[1]);
+}
+
+const tile_operation tile_matmul = {.name = "matmul", .ninputs = 2, .run = run};
+
 /* Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
-static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64_t *nb)
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, int64_t *mb, int64_t *nb)
 {
     const double m = (double)most(shape->dim[shape->ndim - 2], 1),
                  n = (double)most(shape->dim[shape->ndim - 1], 1);
@@ -35,15 +45,18 @@ static void choose_tile(const da_shape *shape, int64_t depth, int64_t *mb, int64
 
     if (tile_forced(shape, mb, nb))
         return;
-    if (devices_for(0, 2 * m * n * (double)depth)) {
+    const double flops = 2 * m * n * (double)depth;
+    if (devices_for(0, flops)) {
         *mb = device_step(shape->dim[shape->ndim - 2]);
         *nb = device_step(shape->dim[shape->ndim - 1]);
-        return;
+    } else {
+        if (rt_workers_for_shaping() > 4)
+            whole_rounds(m, n, (int64_t)blocks, &rows, &columns);
+        *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
+        *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
     }
-    if (rt_workers_for_shaping() > 4)
-        whole_rounds(m, n, (int64_t)blocks, &rows, &columns);
-    *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
-    *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
+    if (shape->ndim == 2)
+        tile_rated(&tile_matmul, dtype, (tile_size){(int64_t)m, (int64_t)n, depth}, flops, mb, nb);
 }
 
 /* c = alpha a b + beta c for a column-major c; a and b have any strides, and leading axes that broadcast to c's. */
@@ -189,7 +202,7 @@ static da_status build_matmul(operation *op, da_array **out, const da_array *a, 
     DA_TRY(common_lead(&shape, a, b, "da_matmul"));
     shape.dim[shape.ndim++] = rows_of(a);
     shape.dim[shape.ndim++] = cols_of(b);
-    choose_tile(&shape, cols_of(a), &mb, &nb);
+    choose_tile(&shape, a->s->dtype, cols_of(a), &mb, &nb);
     tile_with(tile, &shape, mb, nb);
     DA_TRY(operation_array(op, &c, a->s->dtype, &shape, tile));
     if (is_gram(a, b))

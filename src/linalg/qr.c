@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* QR factorisation, its factors applied and formed. See qr.h. */
 #include "linalg/qr.h"
+#include "linalg/tiles.h"
 
 #include <string.h>
 
@@ -19,16 +20,29 @@ static int64_t panel_blocks(const qr *f)
     return workers == 1 ? 1 : most(least(factor * f->nb * workers / most(f->n, 1), workers), 1);
 }
 
-static void choose_tile(qr *f, const da_shape *shape)
+static da_status run(da_array *const *inputs)
+{
+    da_qr_factors *factors = NULL;
+    const da_status status = da_qr_factor(&factors, inputs[0]);
+
+    da_qr_factors_release(&factors);
+    return status;
+}
+
+const tile_operation tile_qr = {.name = "qr", .ninputs = 1, .multiple = 1, .run = run};
+
+static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype)
 {
     const int64_t workers = rt_workers_for_shaping();
 
     f->m = shape->dim[shape->ndim - 2];
     f->n = shape->dim[shape->ndim - 1];
     f->rank = least(f->m, f->n);
-    if (tile_forced(shape, &f->mb, &f->nb)) {
+    const double flops = 2 * (double)f->m * (double)f->n * (double)f->rank;
+    const bool forced = tile_forced(shape, &f->mb, &f->nb);
+    if (forced) {
         f->mb = round_up(f->mb, f->nb);
-    } else if (f->m <= 16 * f->n && devices_for(0, 2 * (double)f->m * (double)f->n * (double)f->rank)) {
+    } else if (f->m <= 16 * f->n && devices_for(0, flops)) {
         f->nb = DEVICE_PANEL;
         f->mb = round_up(most(f->m, 1), f->nb);
     } else {
@@ -40,6 +54,8 @@ static void choose_tile(qr *f, const da_shape *shape)
         else
             f->mb = round_up(most((f->m + panel_blocks(f) - 1) / panel_blocks(f), 4 * f->nb), f->nb);
     }
+    if (!forced && shape->ndim == 2)
+        tile_rated(&tile_qr, dtype, (tile_size){f->m, f->n, 0}, flops, &f->mb, &f->nb);
     /* the tree's kernels work best on few reflectors at a time, and so do panels where there is little else; updates on all at once */
     f->tree_ib = least(f->nb <= 64 ? 16 : 32, f->nb);
     f->ib = f->mb < f->m && f->m > 16 * f->n ? f->tree_ib : f->nb;
@@ -201,7 +217,7 @@ da_status qr_factor(operation *op, qr *f, const da_array *a)
 {
     const da_shape shape = array_shape_of(a);
 
-    choose_tile(f, &shape);
+    choose_tile(f, &shape, a->s->dtype);
     DA_TRY(new_copy(op, f, a));
     return factor_v(op, f);
 }
@@ -212,7 +228,7 @@ da_status qr_factor_in_place(operation *op, qr *f, da_array *a)
 
     if (!is_column_major(a))
         return qr_factor(op, f, a);
-    choose_tile(f, &shape);
+    choose_tile(f, &shape, a->s->dtype);
     DA_TRY(operation_own(op, array_view(&f->v, a), &f->v));
     return factor_v(op, f);
 }

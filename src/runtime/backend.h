@@ -6,6 +6,7 @@
 #ifndef DARRAY_SRC_BACKEND_H
 #define DARRAY_SRC_BACKEND_H
 
+#include "codelets/device/device.h"
 #include "runtime/runtime.h"
 
 /* One access of a task to one datum, merged over its operands. */
@@ -95,6 +96,10 @@ extern const rt_backend rt_openmp;
 extern const rt_backend rt_starpu; /* exists with DA_HAVE_STARPU, as does the next */
 /* Tasks that devices have done since the start. */
 int64_t spu_tasks_on_devices(void);
+/* Devices of a kind that it uses or, before its start, would. */
+int spu_devices_of(da_device_kind kind);
+/* What transfers between host memory and devices take, as StarPU measured it: seconds each, bytes a second; false if it did not. */
+bool spu_bus(double *latency, double *bandwidth);
 
 /* Called by a backend's worker to run a task's kernel on the CPU: poison, kernel, fault, statistics. */
 void rt_task_run(rt_task *task);

@@ -341,6 +341,19 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
     return DA_OK;
 }
 
+da_dtype rt_task_dtype(const rt_task *task)
+{
+    da_dtype found = (da_dtype)0;
+
+    for (int i = 0; i < task->call.nbuffers; i++) {
+        const da_dtype dtype = task->call.buffers[i].dtype;
+        if (dtype && dtype != DA_I64)
+            return dtype;
+        found = dtype ? dtype : found;
+    }
+    return found;
+}
+
 void rt_task_retain(rt_task *task)
 {
     atomic_fetch_add_explicit(&task->refs, 1, memory_order_relaxed);

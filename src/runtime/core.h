@@ -25,6 +25,15 @@ bool runtime_bury(rt_owner *owner);
 /* What runs this task, for the log. */
 const char *runtime_place(char *text, size_t size);
 
+/* The element type that its model is for: that of the first operand that has one; i64, which row exchanges have, only if there is no other. */
+da_dtype rt_task_dtype(const rt_task *task);
+
+/* For rehearsals. Devices of a kind that the runtime uses or would; 0 with DARRAY_REPRODUCIBLE. What transfers to them take: seconds each, bytes a
+ * second. Whether the runtime is StarPU, or would be. */
+int rt_devices_of(da_device_kind kind);
+void rt_bus(double *latency, double *bandwidth);
+bool rt_is_starpu(void);
+
 /* Give up what a task holds of others: owners, fault. */
 void task_let_go(rt_task *task);
 

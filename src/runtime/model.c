@@ -87,17 +87,36 @@ model *model_new(model_machine *machine, const char *symbol)
 
 void model_free(model *m)
 {
-    if (m)
+    if (m) {
         mem_free(m->points);
+        mem_free(m->footprints);
+    }
     mem_free(m);
 }
 
 static model_point *find(model *m, const model_size *size)
 {
     for (int i = 0; i < m->npoints; i++)
-        if (m->points[i].size.footprint == size->footprint)
+        if (m->footprints[i] == size->footprint)
             return &m->points[i];
     return NULL;
+}
+
+/* Room for one more. */
+static bool grow(model *m)
+{
+    const int capacity = m->capacity ? 2 * m->capacity : 4;
+    model_point *const points = mem_realloc(m->points, (size_t)capacity * sizeof *points);
+
+    if (points)
+        m->points = points;
+    uint32_t *const footprints =
+        points ? mem_realloc(m->footprints, (size_t)capacity * sizeof *footprints) : NULL;
+    if (!footprints)
+        return false;
+    m->footprints = footprints;
+    m->capacity = capacity;
+    return true;
 }
 
 /* The point of this size, new if need be; null if memory is short. */
@@ -106,14 +125,8 @@ static model_point *point_of(model *m, const model_size *size)
     model_point *p = find(m, size);
 
     if (!p && m->npoints < MODEL_POINTS) {
-        if (m->npoints == m->capacity) {
-            const int capacity = m->capacity ? 2 * m->capacity : 4;
-            model_point *const points = mem_realloc(m->points, (size_t)capacity * sizeof *points);
-            if (!points)
-                return NULL;
-            m->points = points;
-            m->capacity = capacity;
-        }
+        if (m->npoints == m->capacity && !grow(m))
+            return NULL;
         p = &m->points[m->npoints++];
         *p = (model_point){.size = *size};
     } else if (!p) {
@@ -125,6 +138,7 @@ static model_point *point_of(model *m, const model_size *size)
         for (int k = 0; k < DA_DEVICE_KINDS; k++)
             m->news[k] = NEWS;
     }
+    m->footprints[p - m->points] = size->footprint;
     p->used = ++m->clock;
     return p;
 }
@@ -216,67 +230,133 @@ double model_curve_at(const model_curve *curve, double bytes, double flops)
 {
     const double x = curve->by_flops ? flops : bytes;
 
-    return clean((x > 0 ? curve->a * pow(x, curve->b) : 0) + curve->c);
+    return clean((x > 0 ? curve->a * pow(x, curve->b) : 0) + curve->c + curve->d * bytes);
 }
 
-/* Least squares of relative errors for a given b, neither a nor c below 0; returns the mean square. */
-static double fit(model_curve *curve, int n, const double *x, const double *y)
-{
-    double s1 = 0, sx = 0, sxx = 0, sy = 0, sxy = 0, error = 0;
+/* What a curve is made from. */
+typedef struct measurements {
+    int n;
+    double x[MODEL_POINTS], bytes[MODEL_POINTS], y[MODEL_POINTS];
+} measurements;
 
-    for (int i = 0; i < n; i++) {
-        const double w = 1 / (y[i] * y[i]), v = pow(x[i], curve->b);
-        s1 += w;
-        sx += w * v;
-        sxx += w * v * v;
-        sy += w * y[i];
-        sxy += w * v * y[i];
+enum { TERMS = 3 };
+
+/* The terms of a point by the curve's exponent, as parts of its time. */
+static void terms_of(const model_curve *curve, const measurements *p, int i, double t[TERMS])
+{
+    t[0] = pow(p->x[i], curve->b) / p->y[i];
+    t[1] = 1 / p->y[i];
+    t[2] = p->bytes[i] / p->y[i];
+}
+
+/* x of a symmetric positive definite system of n <= TERMS equations, which is lost; false if it is nearly singular. */
+static bool solve(int n, double a[TERMS][TERMS], double x[TERMS])
+{
+    for (int k = 0; k < n; k++) {
+        if (!(a[k][k] > 1e-9))
+            return false;
+        for (int i = k + 1; i < n; i++) {
+            const double f = a[i][k] / a[k][k];
+            for (int j = k; j < n; j++)
+                a[i][j] -= f * a[k][j];
+            x[i] -= f * x[k];
+        }
     }
-    const double det = s1 * sxx - sx * sx;
-    curve->a = det > 1e-12 * s1 * sxx ? (s1 * sxy - sx * sy) / det : 0;
-    curve->c = (sy - curve->a * sx) / s1;
-    if (curve->a <= 0) {
-        curve->a = 0;
-        curve->c = sy / s1;
-    } else if (curve->c < 0) {
-        curve->a = sxy / sxx;
-        curve->c = 0;
+    for (int k = n - 1; k >= 0; k--) {
+        for (int j = k + 1; j < n; j++)
+            x[k] -= a[k][j] * x[j];
+        x[k] /= a[k][k];
     }
-    for (int i = 0; i < n; i++) {
-        const double e = (curve->a * pow(x[i], curve->b) + curve->c) / y[i] - 1;
-        error += e * e;
+    return true;
+}
+
+/* Least squares of relative errors for the curve's exponent, no factor below 0: of all choices of terms the best one. Returns the mean
+ * square. */
+static double fit(model_curve *curve, const measurements *p)
+{
+    double products[TERMS][TERMS] = {{0}}, sums[TERMS] = {0}, scale[TERMS], least = INFINITY;
+    const model_curve as_given = *curve;
+
+    for (int i = 0; i < p->n; i++) {
+        double t[TERMS];
+        terms_of(curve, p, i, t);
+        for (int j = 0; j < TERMS; j++) {
+            sums[j] += t[j];
+            for (int k = 0; k < TERMS; k++)
+                products[j][k] += t[j] * t[k];
+        }
     }
-    return error / n;
+    for (int j = 0; j < TERMS; j++)
+        scale[j] = products[j][j] > 0 ? sqrt(products[j][j]) : 1;
+    for (unsigned terms = 1; terms < 1U << (TERMS - !curve->by_flops); terms++) {
+        double a[TERMS][TERMS], x[TERMS], factor[TERMS] = {0}, error = p->n;
+        int n = 0, which[TERMS];
+        bool positive = true;
+
+        for (int j = 0; j < TERMS; j++)
+            if (terms >> j & 1)
+                which[n++] = j;
+        for (int j = 0; j < n; j++) {
+            x[j] = sums[which[j]] / scale[which[j]];
+            for (int k = 0; k < n; k++)
+                a[j][k] = products[which[j]][which[k]] / scale[which[j]] / scale[which[k]];
+        }
+        if (!solve(n, a, x))
+            continue;
+        for (int j = 0; j < n; j++) {
+            positive = positive && x[j] >= 0;
+            factor[which[j]] = x[j] / scale[which[j]];
+        }
+        /* the sum of squares of 1 - terms * factors, multiplied out */
+        for (int j = 0; j < TERMS; j++) {
+            error -= 2 * factor[j] * sums[j];
+            for (int k = 0; k < TERMS; k++)
+                error += factor[j] * factor[k] * products[j][k];
+        }
+        error = error > 0 ? error : 0;
+        if (positive && error < 0.98 * least - 1e-9 * p->n) { /* fewer terms where more do not help */
+            least = error;
+            *curve = as_given;
+            curve->a = factor[0];
+            curve->c = factor[1];
+            curve->d = factor[2];
+        }
+    }
+    return least / p->n;
 }
 
 static void make_curve(model *m, int kind)
 {
     static const double exponents[] = {1, 0.75, 1.25, 0.5, 1.5, 2}; /* the first wins where several do */
     model_curve best = {.by_flops = true, .b = 1};
-    double x[MODEL_POINTS], y[MODEL_POINTS], least = 0, low = 0, high = 0;
-    int n = 0;
+    measurements p = {.n = 0};
+    double least = 0, low = 0, high = 0;
 
     for (int i = 0; i < m->npoints; i++)
         if (m->points[i].on[kind].nrecent > 0 && !(m->points[i].size.flops > 0))
             best.by_flops = false;
     for (int i = 0; i < m->npoints; i++)
         if (m->points[i].on[kind].nrecent > 0) {
-            x[n] = best.by_flops ? m->points[i].size.flops : m->points[i].size.bytes;
-            if (!(x[n] > 1))
-                x[n] = 1;
-            low = n == 0 || x[n] < low ? x[n] : low;
-            high = n == 0 || x[n] > high ? x[n] : high;
-            y[n++] = median(&m->points[i].on[kind]);
+            const model_size *const size = &m->points[i].size;
+            const double x = best.by_flops ? size->flops : size->bytes;
+            p.x[p.n] = x > 1 ? x : 1;
+            p.bytes[p.n] = size->bytes;
+            low = p.n == 0 || p.x[p.n] < low ? p.x[p.n] : low;
+            high = p.n == 0 || p.x[p.n] > high ? p.x[p.n] : high;
+            p.y[p.n++] = median(&m->points[i].on[kind]);
         }
-    if (n > 0 &&
+    if (p.n > 0 &&
         low == high) { /* one size: as if a part of it were there for every task, the rest grew with it */
-        const double mean = (least = fit(&best, n, x, y), best.c), fixed = m->machine->peak[kind].seconds;
+        const double fixed = m->machine->peak[kind].seconds;
+        double mean = 0;
+        for (int i = 0; i < p.n; i++)
+            mean += p.y[i] / p.n;
         best.c = fixed < mean / 2 ? fixed : mean / 2;
         best.a = (mean - best.c) / low;
-    } else if (n > 0) {
+    } else if (p.n > 0) {
         for (size_t i = 0; i < sizeof exponents / sizeof exponents[0]; i++) {
             model_curve c = {.by_flops = best.by_flops, .b = exponents[i]};
-            const double error = fit(&c, n, x, y);
+            const double error = fit(&c, &p);
             if (i == 0 || error < 0.8 * least - 1e-6) {
                 best = c;
                 least = error;
@@ -284,14 +364,14 @@ static void make_curve(model *m, int kind)
         }
         best.good = sqrt(least) < 0.5;
     }
-    best.npoints = n;
+    best.npoints = p.n;
     m->curve[kind] = best;
     m->news[kind] = 0;
 }
 
 const model_curve *model_curve_of(model *m, da_device_kind kind)
 {
-    if (m->news[kind] >= NEWS)
+    if (m->news[kind] >= NEWS * (1 + m->npoints / 64))
         make_curve(m, (int)kind);
     return &m->curve[kind];
 }
@@ -329,6 +409,22 @@ double model_expect(model *m, da_device_kind kind, const model_size *size)
     bool sure;
 
     return expect(m, (int)kind, find(m, size), size, &sure);
+}
+
+double model_expect_like(model *m, da_device_kind kind, double bytes, double flops, model_basis *basis)
+{
+    const model_size size = {.bytes = bytes, .flops = flops};
+    const model_point *same = NULL;
+    bool sure;
+
+    for (int i = 0; i < m->npoints && !same; i++) {
+        const model_point *const p = &m->points[i];
+        /* files have whole numbers */
+        if (p->on[kind].nrecent > 0 && fabs(p->size.bytes - bytes) <= 1 && fabs(p->size.flops - flops) <= 1)
+            same = p;
+    }
+    *basis = same ? MODEL_SEEN : model_curve_of(m, kind)->npoints > 0 ? MODEL_CURVE : MODEL_GUESS;
+    return expect(m, (int)kind, same, &size, &sure);
 }
 
 /* ---- choosing ---- */

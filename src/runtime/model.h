@@ -3,8 +3,8 @@
  * How long tasks take: one model for each kind of task and element type, with times by size and by kind of worker.
  *
  * A size that was measured is expected to take the median of its latest samples: one that was disturbed counts for nothing, a lasting change
- * counts after a few. A size never seen is read off a curve through those that were, a x^b + c; and where there are none, off what
- * another kind of worker takes, or off the machine's peaks. There is always an answer.
+ * counts after a few. A size never seen is read off a curve through those that were, a flops^b + c + d bytes; and where there are none,
+ * off what another kind of worker takes, or off the machine's peaks. There is always an answer.
  *
  * Nothing here is safe for several threads at once: models.h has the lock.
  */
@@ -35,7 +35,7 @@ typedef struct model_machine {
 
 enum {
     MODEL_WINDOW = 7,  /* latest samples that count */
-    MODEL_POINTS = 128 /* sizes of a model; the least recently used one makes place */
+    MODEL_POINTS = 512 /* sizes of a model; the least recently used one makes place */
 };
 
 typedef struct model_times {
@@ -54,9 +54,10 @@ typedef struct model_point {
     model_times on[DA_DEVICE_KINDS];
 } model_point;
 
-/* seconds = a x^b + c, where x is flops or, if those are not known, bytes. */
+/* seconds = a x^b + c, where x is bytes; or, where flops are known, a flops^b + c + d bytes: tasks of equal flops take longer the more operands
+ * they have to bring along for them. */
 typedef struct model_curve {
-    double a, b, c;
+    double a, b, c, d;
     bool by_flops;
     bool good; /* it meets the points that it was made from */
     int npoints;
@@ -66,6 +67,7 @@ typedef struct model {
     model_machine *machine;
     struct model *next;
     model_point *points;
+    uint32_t *footprints; /* theirs, to be searched quickly */
     int npoints, capacity;
     uint64_t clock;
     model_curve curve[DA_DEVICE_KINDS];
@@ -92,6 +94,14 @@ bool model_copy(model *m, da_device_kind kind, const model_size *size, const mod
 
 /* The time expected of a task, in seconds; positive and finite. */
 double model_expect(model *m, da_device_kind kind, const model_size *size);
+/* What an expectation rests on. */
+typedef enum model_basis {
+    MODEL_GUESS, /* nothing was measured on this kind of worker */
+    MODEL_CURVE, /* other sizes were */
+    MODEL_SEEN   /* this size was */
+} model_basis;
+/* The same of a task of which only these are known, since StarPU's footprint is not. */
+double model_expect_like(model *m, da_device_kind kind, double bytes, double flops, model_basis *basis);
 /* Mean and deviation of the samples that are no outliers; false if there are none. */
 bool model_mean(const model_times *times, double *mean, double *deviation);
 /* The curve of a kind of worker; one of no points if nothing was measured. */

@@ -232,6 +232,45 @@ da_status models_save(const models *m)
     return status;
 }
 
+static models of_file; /* this machine's, as read */
+static bool is_read;   /* guarded by its lock */
+
+/* Memory must be given back, perhaps because the allocator changes. */
+static void forget_file(void)
+{
+    lock_acquire(&of_file.lock);
+    models_clear(&of_file);
+    is_read = false;
+    lock_release(&of_file.lock);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    mem_on_trim(forget_file);
+}
+
+models *models_here(void)
+{
+    models *live = NULL;
+
+#if DA_HAVE_STARPU
+    live = spu_models();
+#endif
+    if (live)
+        return live;
+    lock_acquire(&of_file.lock);
+    if (!is_read) {
+        is_read = true;
+        model_machine_measure(&of_file.machine);
+        if (models_read(&of_file, NULL) != DA_OK) {
+            log_line(1, "times measured earlier are not known: %s", da_error());
+            err_clear();
+        }
+    }
+    lock_release(&of_file.lock);
+    return &of_file;
+}
+
 /* ---- for the tool ---- */
 
 const char *models_dtype(const model *m)

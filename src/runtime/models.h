@@ -44,6 +44,11 @@ da_status models_add(models *to, const model *a, bool all);
 /* Add what this process measured to this machine's file. */
 da_status models_save(const models *m);
 
+/* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file as it was when first asked for. */
+models *models_here(void);
+/* StarPU's live models; null without devices. Exists with DA_HAVE_STARPU. */
+models *spu_models(void);
+
 /* ---- for the tool ---- */
 
 /* One measured size. */
@@ -63,7 +68,7 @@ int models_points(const model *m, da_device_kind kind, models_point *out, int ma
 /* What a task of this size is expected to take on a kind of worker, by its curve: seconds, or 0 if nothing was measured there. */
 double models_predict(model *m, da_device_kind kind, double bytes, double flops);
 
-/* Add what the running StarPU runtime has measured of the tasks of a symbol so far. Exists with DA_HAVE_STARPU. */
+/* Add what the running StarPU runtime has measured of the tasks of a symbol, or of all if it is null, so far. Exists with DA_HAVE_STARPU. */
 da_status spu_models_measured(models *to, const char *symbol);
 
 /* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. */

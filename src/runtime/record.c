@@ -105,15 +105,12 @@ static bool is_sample(const record_task *t)
     return !sampled || t->flops == 0 || ordinal < 32 || ordinal % 64 == 0;
 }
 
-static bool add(const rt_task *t, double committed)
+/* The guard is held. Data whose numbers are not above `before_it` are of former records. */
+static bool append(record *r, uint64_t before_it, const rt_task *t, double committed)
 {
-    record *const r = &current;
-
     if (!grow(&r->tasks, &r->tasks_capacity, r->ntasks + 1, sizeof *r->tasks) ||
         !grow(&r->accesses, &r->accesses_capacity, r->naccesses + t->naccesses, sizeof *r->accesses))
         return false;
-    if (r->ntasks == 0)
-        base = t->sequence;
     r->tasks[r->ntasks++] = (record_task){
         .name = t->codelet->name,
         .priority = t->priority,
@@ -125,16 +122,43 @@ static bool add(const rt_task *t, double committed)
         .between = -1,
         .bytes = operand_bytes(&t->call),
         .flops = t->codelet->flops ? t->codelet->flops(&t->call) : 0,
-        .kind = kind_of(t),
     };
-    r->tasks[r->ntasks - 1].skipped = !is_sample(&r->tasks[r->ntasks - 1]);
     for (int i = 0; i < t->naccesses; i++) {
         rt_data *const d = t->accesses[i].data;
-        if (d->recorded <= first)
+        if (d->recorded <= before_it)
             d->recorded = ++numbers;
         r->accesses[r->naccesses++] =
-            (record_access){(int64_t)(d->recorded - first) - 1, (da_mode)t->accesses[i].mode};
+            (record_access){(int64_t)(d->recorded - before_it) - 1, (da_mode)t->accesses[i].mode};
     }
+    r->ndata = (int64_t)(numbers - before_it);
+    return true;
+}
+
+uint64_t record_numbers(void)
+{
+    lock_acquire(&guard);
+    const uint64_t n = numbers;
+    lock_release(&guard);
+    return n;
+}
+
+bool record_append(record *r, uint64_t before_it, const rt_task *t, double committed)
+{
+    lock_acquire(&guard);
+    const bool there = append(r, before_it, t, committed);
+    lock_release(&guard);
+    return there;
+}
+
+static bool add(const rt_task *t, double committed)
+{
+    if (current.ntasks == 0)
+        base = t->sequence;
+    if (!append(&current, first, t, committed))
+        return false;
+    record_task *const added = &current.tasks[current.ntasks - 1];
+    added->kind = kind_of(t);
+    added->skipped = !is_sample(added);
     return true;
 }
 

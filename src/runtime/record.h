@@ -46,6 +46,10 @@ da_status record_begin(bool sampled);
 da_status record_end(record *out);
 void record_free(record *r);
 
+/* For rehearse.h: append a task that is not run to a record of one's own, which began as `before_it` was record_numbers(); false if memory is short. */
+uint64_t record_numbers(void);
+bool record_append(record *r, uint64_t before_it, const rt_task *t, double committed);
+
 /* Median of what lies between two tasks of a worker: what the runtime costs a task. */
 double record_overhead(const record *r);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/replay.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- the graph ---- */
@@ -273,11 +274,13 @@ static void run(schedule *s)
     }
 }
 
-da_status replay(const record *r, const double *seconds, double overhead, int workers, replay_result *out)
+/* `simulate`, if not null, instead of run(). */
+static da_status replay_graph(graph *g, int workers, da_status (*simulate)(schedule *s, void *ctx), void *ctx,
+                              replay_result *out)
 {
-    graph g = {.r = r, .seconds = seconds, .overhead = overhead};
-    schedule s = {.g = &g, .idle = workers < 1 ? 1 : workers};
-    da_status status = graph_make(&g);
+    const record *const r = g->r;
+    schedule s = {.g = g, .idle = workers < 1 ? 1 : workers};
+    da_status status = graph_make(g);
 
     memset(out, 0, sizeof *out);
     out->tasks = r->ntasks;
@@ -286,15 +289,168 @@ da_status replay(const record *r, const double *seconds, double overhead, int wo
     if (status == DA_OK && (!s.ready.at || !s.running.at))
         status = err_memory((size_t)r->ntasks * sizeof *s.ready.at, "a schedule");
     if (status == DA_OK)
-        status = find_path(&g, out);
+        status = find_path(g, out);
     if (status == DA_OK) {
         for (int64_t i = 0; i < r->ntasks; i++)
-            g.missing[i]++; /* and for its commit */
-        run(&s);
+            g->missing[i]++; /* and for its commit */
+        if (simulate)
+            status = simulate(&s, ctx);
+        else
+            run(&s);
         out->seconds = s.now;
     }
     mem_free(s.ready.at);
     mem_free(s.running.at);
-    graph_free(&g);
+    graph_free(g);
+    return status;
+}
+
+da_status replay(const record *r, const double *seconds, double overhead, int workers, replay_result *out)
+{
+    graph g = {.r = r, .seconds = seconds, .overhead = overhead};
+
+    return replay_graph(&g, workers, NULL, NULL, out);
+}
+
+/* ---- with devices ---- */
+
+enum { HOST = 0 }; /* the memory of that number; device d, from 0 on, has memory d + 1 */
+
+typedef struct devices {
+    const replay_machine *machine;
+    const double (*seconds)[DA_DEVICE_KINDS];
+    int workers, total;
+    double *idle_from; /* when each worker of the CPU, then each device, is done with what it was given */
+    bool *valid;       /* for each datum: in which memories its value is */
+} devices;
+
+static da_device_kind kind_of_worker(const devices *d, int worker)
+{
+    int first = d->workers;
+
+    for (int k = DA_DEVICE_CPU + 1; k < DA_DEVICE_KINDS; k++) {
+        if (worker >= first && worker < first + d->machine->devices[k])
+            return (da_device_kind)k;
+        first += d->machine->devices[k];
+    }
+    return DA_DEVICE_CPU;
+}
+
+static bool *valid_in(const devices *d, int64_t datum, int memory)
+{
+    return &d->valid[datum * (d->total - d->workers + 1) + memory];
+}
+
+/* What must be brought to a memory before a task can run there. */
+static double transfers(const devices *d, const record *r, const record_task *t, int memory)
+{
+    double seconds = 0;
+
+    for (int64_t k = t->access; k < t->access + t->naccesses; k++) {
+        const record_access *const a = &r->accesses[k];
+        if (a->mode & DA_MODE_READ && !*valid_in(d, a->datum, memory)) {
+            const bool home = memory == HOST || *valid_in(d, a->datum, HOST);
+            seconds +=
+                (home ? 1 : 2) * (d->machine->latency + d->machine->bytes[a->datum] / d->machine->bandwidth);
+        }
+    }
+    return seconds;
+}
+
+/* Gives the task to the worker that will have done it first; its end becomes an event. */
+static void place(schedule *s, const devices *d, int64_t i)
+{
+    const graph *const g = s->g;
+    const record_task *const t = &g->r->tasks[i];
+    double best_end = INFINITY;
+    int best = 0;
+
+    for (int w = 0; w < d->total; w++) {
+        const double took = d->seconds[i][kind_of_worker(d, w)];
+        if (took <= 0)
+            continue;
+        const double there = s->now + transfers(d, g->r, t, w < d->workers ? HOST : w - d->workers + 1);
+        const double end = (there > d->idle_from[w] ? there : d->idle_from[w]) + took + g->overhead;
+        if (end < best_end) {
+            best_end = end;
+            best = w;
+        }
+    }
+    const int memory = best < d->workers ? HOST : best - d->workers + 1;
+    for (int64_t k = t->access; k < t->access + t->naccesses; k++) {
+        const record_access *const a = &g->r->accesses[k];
+        for (int other = 0; other <= d->total - d->workers && a->mode & DA_MODE_WRITE; other++)
+            *valid_in(d, a->datum, other) = false;
+        *valid_in(d, a->datum, memory) = true;
+    }
+    d->idle_from[best] = best_end;
+    heap_push(&s->running, (entry){best_end, i, i});
+}
+
+static void run_with_devices(schedule *s, const devices *d)
+{
+    const graph *const g = s->g;
+    const int64_t n = g->r->ntasks;
+    int64_t committed = 0;
+
+    while (committed < n || s->running.n > 0) {
+        const double commit = committed < n ? g->r->tasks[committed].committed : INFINITY;
+        const double end = s->running.n > 0 ? s->running.at[0].key : INFINITY;
+
+        s->now = fmax(s->now, fmin(commit, end));
+        for (; committed < n && g->r->tasks[committed].committed <= s->now; committed++)
+            if (--g->missing[committed] == 0)
+                make_ready(s, committed);
+        while (s->running.n > 0 && s->running.at[0].key <= s->now) {
+            const int64_t i = heap_pop(&s->running).what;
+            for (int64_t e = g->offset[i]; e < g->offset[i + 1]; e++)
+                if (--g->missing[g->next[e]] == 0)
+                    make_ready(s, g->next[e]);
+        }
+        while (s->ready.n > 0)
+            place(s, d, heap_pop(&s->ready).what);
+    }
+}
+
+static da_status simulate_devices(schedule *s, void *ctx)
+{
+    devices *const d = ctx;
+    const size_t memories = (size_t)(d->total - d->workers + 1), data = (size_t)s->g->r->ndata;
+
+    d->idle_from = mem_zalloc((size_t)d->total * sizeof *d->idle_from);
+    d->valid = mem_zalloc((data + 1) * memories * sizeof *d->valid);
+    if (d->idle_from && d->valid) {
+        for (size_t i = 0; i < data; i++)
+            d->valid[i * memories + HOST] = true;
+        run_with_devices(s, d);
+    }
+    const bool there = d->idle_from && d->valid;
+    mem_free(d->idle_from);
+    mem_free(d->valid);
+    return there ? DA_OK : err_memory(data * memories, "a schedule for devices");
+}
+
+da_status replay_on(const record *r, const double (*seconds)[DA_DEVICE_KINDS], double overhead,
+                    const replay_machine *machine, replay_result *out)
+{
+    devices d = {
+        .machine = machine, .seconds = seconds, .workers = machine->workers < 1 ? 1 : machine->workers};
+    double *const best = mem_alloc(((size_t)r->ntasks + 1) * sizeof *best);
+    graph g = {.r = r, .seconds = best, .overhead = overhead};
+    da_status status;
+
+    d.total = d.workers;
+    for (int k = DA_DEVICE_CPU + 1; k < DA_DEVICE_KINDS; k++)
+        d.total += machine->devices[k];
+    if (!best)
+        return err_memory((size_t)r->ntasks * sizeof *best, "the times of tasks");
+    for (int64_t i = 0; i < r->ntasks; i++) {
+        best[i] = seconds[i][DA_DEVICE_CPU];
+        for (int k = DA_DEVICE_CPU + 1; k < DA_DEVICE_KINDS; k++)
+            if (machine->devices[k] > 0 && seconds[i][k] > 0 && (best[i] <= 0 || seconds[i][k] < best[i]))
+                best[i] = seconds[i][k];
+    }
+    status = replay_graph(&g, d.workers, d.total > d.workers ? simulate_devices : NULL, &d, out);
+    mem_free(best);
     return status;
 }

@@ -6,6 +6,7 @@
  * work and host access go through the OpenMP runtime's queues, which need no thread.
  */
 #include "runtime/core.h"
+#include "runtime/rehearse.h"
 #include "runtime/topology.h"
 #include <darray/runtime.h>
 #include <pthread.h>
@@ -463,6 +464,32 @@ int rt_devices_for_shaping(void)
     return config_get()->reproducible || rt_place() == DA_ON_CPU ? 0 : da_num_devices();
 }
 
+bool rt_is_starpu(void)
+{
+    return strcmp(da_runtime_name(), "starpu") == 0;
+}
+
+int rt_devices_of(da_device_kind kind)
+{
+#if DA_HAVE_STARPU
+    if (rt_devices_for_shaping() > 0)
+        return spu_devices_of(kind);
+#endif
+    (void)kind;
+    return 0;
+}
+
+void rt_bus(double *latency, double *bandwidth)
+{
+    /* PCI Express of the fourth generation, until it is measured */
+    *latency = 10e-6;
+    *bandwidth = 20e9;
+#if DA_HAVE_STARPU
+    if (rt_devices_for_shaping() > 0)
+        (void)spu_bus(latency, bandwidth);
+#endif
+}
+
 int da_num_workers(void)
 {
     return atomic_load(&current) ? atomic_load(&nworkers) : workers_wanted();
@@ -568,6 +595,10 @@ da_status rt_batch_commit(rt_batch *batch)
 
     if (batch->count == 0)
         return DA_OK;
+    if (rt_rehearsing()) {
+        rehearsal_take(batch);
+        return DA_OK;
+    }
     if (!batch->no_inline && batch->count <= INLINE_TASKS && batch->seconds < INLINE_SECONDS &&
         config_get()->inline_tasks && commit_inline(batch))
         return DA_OK;

@@ -184,6 +184,9 @@ da_place rt_place_swap(da_place place);
  * task graph gives every operand of large tasks a tile of its own, because only such tasks can run there. */
 int rt_devices_for_shaping(void);
 
+/* Whether this thread rehearses (rehearse.h): arrays get no memory, tasks are not run. */
+bool rt_rehearsing(void);
+
 /* Workers that there are or would be; with DARRAY_REPRODUCIBLE a constant. What shapes the task graph asks this. */
 int rt_workers_for_shaping(void);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_codelet.h"
+#include "runtime/core.h"
 #include "runtime/starpu_device.h"
 #include "runtime/starpu_models.h"
 
@@ -223,24 +224,10 @@ void spu_codelet_times(rt_task *task, struct starpu_task *st)
         spu_model_task(task, st, k->times, footprint(st));
 }
 
-/* The element type of the first operand that has one; i64, which row exchanges have, only if there is no other. */
-static da_dtype dtype_of(const rt_task *task)
-{
-    da_dtype found = (da_dtype)0;
-
-    for (int i = 0; i < task->call.nbuffers; i++) {
-        const da_dtype dtype = task->call.buffers[i].dtype;
-        if (dtype && dtype != DA_I64)
-            return dtype;
-        found = dtype ? dtype : found;
-    }
-    return found;
-}
-
 struct starpu_codelet *spu_codelet_of(const rt_task *task, const spu_implementations **implementations)
 {
     const da_codelet *codelet = task->codelet;
-    const da_dtype dtype = dtype_of(task);
+    const da_dtype dtype = rt_task_dtype(task);
     const size_t slot = ((uintptr_t)codelet / 64 + (size_t)dtype) % RECENT;
     kind *k = table.recent[slot].kind;
 

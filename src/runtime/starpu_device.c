@@ -7,6 +7,7 @@
 
 #include <darray/runtime.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -118,6 +119,32 @@ int spu_devices_there(da_device_kind kind)
     if (!looked())
         return 0;
     return kind == DA_DEVICE_CPU ? there[DA_DEVICE_CUDA] + there[DA_DEVICE_OPENCL] : there[kind];
+}
+
+int spu_devices_of(da_device_kind kind)
+{
+    return devices.total > 0 ? devices.count[kind] : spu_devices_there(kind);
+}
+
+bool spu_bus(double *latency, double *bandwidth)
+{
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS && devices.total > 0; k++) {
+        const int worker = devices.count[k] > 0
+                               ? starpu_worker_get_by_type(
+                                     k == DA_DEVICE_CUDA ? STARPU_CUDA_WORKER : STARPU_OPENCL_WORKER, 0)
+                               : -1;
+        if (worker < 0)
+            continue;
+        const unsigned node = starpu_worker_get_memory_node((unsigned)worker);
+        const double us = starpu_transfer_latency(STARPU_MAIN_RAM, node);
+        const double mb = starpu_transfer_bandwidth(STARPU_MAIN_RAM, node);
+        if (!(mb > 0) || !isfinite(mb) || !isfinite(us))
+            continue;
+        *latency = us * 1e-6;
+        *bandwidth = mb * 1e6;
+        return true;
+    }
+    return false;
 }
 
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)

@@ -289,7 +289,7 @@ da_status spu_models_measured(models *to, const char *symbol)
 
     lock_acquire(&live.lock);
     for (const model *m = live.first; m && status == DA_OK; m = m->next)
-        if (strcmp(m->symbol, symbol) == 0)
+        if (!symbol || strcmp(m->symbol, symbol) == 0)
             status = models_add(to, m, false);
     lock_release(&live.lock);
     return status;

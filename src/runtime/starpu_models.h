@@ -17,8 +17,6 @@ void spu_models_stop(void);
 /* The same of our file where the process exits without stopping, if that needs no waiting. */
 void spu_models_at_exit(void);
 
-/* The live models; null without devices. */
-models *spu_models(void);
 /* The model of a symbol; null without devices or memory. */
 model *spu_model_of(const char *symbol);
 

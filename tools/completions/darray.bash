@@ -12,14 +12,20 @@ _darray() {
             calibrate:--dtype) words='bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128' ;;
             calibrate:--runtime) words=starpu ;;
             calibrate:*) words='--kernel --dtype --size --quick --runtime --list --help' ;;
-            models:models) words='list show plot export import reset --help' ;;
+            models:models) words='list show plot predict export import reset --help' ;;
             models:show | models:plot | models:reset)
                 words="$(darray models list 2>/dev/null | awk '/^darray_/ { print $1 }')"
                 [ "$last" = reset ] && words+=' --all' ;;
+            models:predict) words='cholesky lu matmul qr' ;;
+            models:--dtype) words='f32 f64 c64 c128' ;;
             models:-o | models:--output | models:export | models:import) # a file
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return ;;
-            models:*) [ "${COMP_WORDS[2]}" != plot ] || words=-o ;;
+            models:*)
+                case ${COMP_WORDS[2]} in
+                    plot) words=-o ;;
+                    predict) words='--dtype --workers --measure' ;;
+                esac ;;
             bench:--runtime) words='openmp starpu' ;;
             bench:--program)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")

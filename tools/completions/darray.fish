@@ -16,10 +16,14 @@ complete -c darray -n '__fish_seen_subcommand_from calibrate' -l size -x -d 'MIN
 complete -c darray -n '__fish_seen_subcommand_from calibrate' -l runtime -x -a starpu -d 'the one that has models'
 complete -c darray -n '__fish_seen_subcommand_from calibrate bench' -l quick -d 'few and small'
 complete -c darray -n '__fish_seen_subcommand_from calibrate bench' -l list -d 'without doing it'
-complete -c darray -n '__fish_seen_subcommand_from models; and not __fish_seen_subcommand_from list show plot export import reset' \
-    -a 'list show plot export import reset'
+complete -c darray -n '__fish_seen_subcommand_from models; and not __fish_seen_subcommand_from list show plot predict export import reset' \
+    -a 'list show plot predict export import reset'
 complete -c darray -n '__fish_seen_subcommand_from show plot reset' \
     -a "(darray models list 2>/dev/null | awk '/^darray_/ { print \$1 }')"
+complete -c darray -n '__fish_seen_subcommand_from predict' -a 'cholesky lu matmul qr'
+complete -c darray -n '__fish_seen_subcommand_from predict' -l dtype -x -a 'f32 f64 c64 c128' -d 'of these elements'
+complete -c darray -n '__fish_seen_subcommand_from predict' -l workers -x -d 'with so many'
+complete -c darray -n '__fish_seen_subcommand_from predict' -l measure -x -d 'run each so often'
 complete -c darray -n '__fish_seen_subcommand_from reset' -l all -d 'all of them'
 complete -c darray -n '__fish_seen_subcommand_from plot' -s o -r -F -d 'into this file'
 complete -c darray -n '__fish_seen_subcommand_from export import' -F

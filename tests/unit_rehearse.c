@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Operations rehearsed: the same tasks as when they run, without memory; and tile sizes by models, whose kernels take what a file says. */
+#include "linalg/tiles.h"
+#include "runtime/models.h"
+#include "runtime/rehearse.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Each test in a process of its own: models, choices and the environment are read once. */
+__attribute__((constructor)) static void fork_each(void)
+{
+    setenv("CK_FORK", "yes", 0);
+}
+
+/* ---- the same tasks ---- */
+
+static void make_input(da_array **out, const tile_operation *o, da_dtype dtype, int64_t rows, int64_t columns)
+{
+    DA_AUTO da_array *identity = NULL;
+
+    if (rt_rehearsing()) {
+        ck_ok(da_empty(out, dtype, DA_SHAPE(rows, columns)));
+        return;
+    }
+    ck_ok(da_random_uniform(out, dtype, DA_SHAPE(rows, columns), 1));
+    if (!o->definite)
+        return;
+    ck_ok(da_eye(&identity, dtype, rows, columns, 0));
+    ck_ok(da_assign(*out, da_add(*out, da_multiply(identity, 2.0 * (double)rows))));
+}
+
+static void run(const tile_operation *o, da_dtype dtype, tile_size size, bool recorded, record *r)
+{
+    da_array *inputs[2] = {NULL, NULL};
+    const bool two = o->ninputs == 2;
+
+    make_input(&inputs[0], o, dtype, size.m, two ? size.k : size.n);
+    if (two)
+        make_input(&inputs[1], o, dtype, size.k, size.n);
+    if (recorded)
+        ck_ok(record_begin(false));
+    ck_ok(o->run(inputs));
+    if (recorded)
+        ck_ok(record_end(r));
+    da_array_release(&inputs[0]);
+    da_array_release(&inputs[1]);
+}
+
+START_TEST(same_tasks)
+{
+    static const da_dtype dtypes[] = {DA_F32, DA_F64, DA_C64, DA_C128};
+    static const int64_t tiles[][2] = {{64, 64}, {128, 32}, {320, 48}};
+
+    for (const tile_operation *const *o = tile_operations; *o; o++)
+        for (int i = 0; i < 12; i++) {
+            const tile_size size = {300, (*o)->square ? 300 : 270, (*o)->ninputs == 2 ? 200 : 0};
+            const int64_t *const tile = tiles[i % 3];
+            const da_dtype dtype = dtypes[i / 3];
+            rehearsal r;
+            record real;
+
+            tile_try(*o, tile[0], tile[1]);
+            run(*o, dtype, size, true, &real);
+            ck_ok(rehearsal_begin(&r));
+            ck_fails(rehearsal_begin(&(rehearsal){.complete = true}), DA_ERROR_STATE, "within");
+            run(*o, dtype, size, false, NULL);
+            ck_ok(rehearsal_end(&r));
+            tile_try(NULL, 0, 0);
+
+            ck_assert_int_eq((int)r.tasks.ntasks, (int)real.ntasks);
+            ck_assert_int_eq((int)r.tasks.ndata, (int)real.ndata);
+            ck_assert_int_gt((int)real.ntasks, 3);
+            for (int64_t t = 0; t < real.ntasks; t++) {
+                const record_task *const a = &r.tasks.tasks[t], *const b = &real.tasks[t];
+                ck_assert_str_eq(a->name, b->name);
+                ck_assert(a->priority == b->priority && a->bytes == b->bytes && a->flops == b->flops &&
+                          a->naccesses == b->naccesses);
+                ck_assert(r.seconds[t][DA_DEVICE_CPU] > 0);
+                for (int k = 0; k < a->naccesses; k++) {
+                    const record_access *const x = &r.tasks.accesses[a->access + k],
+                                               *const y = &real.accesses[b->access + k];
+                    ck_assert(x->datum == y->datum && x->mode == y->mode && r.bytes[x->datum] > 0);
+                }
+            }
+            record_free(&real);
+            rehearsal_free(&r);
+        }
+}
+END_TEST
+
+/* A matrix of 3 TB. */
+START_TEST(without_memory)
+{
+    const int64_t n = 600000;
+    rehearsal r;
+    replay_result result;
+
+    ck_ok(rehearsal_begin(&r));
+    tile_try(&tile_cholesky, 50000, 50000);
+    run(&tile_cholesky, DA_F64, (tile_size){n, n, 0}, false, NULL);
+    tile_try(NULL, 0, 0);
+    ck_ok(rehearsal_end(&r));
+    ck_ok(rehearsal_time(&r, 4, &result));
+    ck_assert_int_gt((int)result.tasks, 12 * 13 * 14 / 6);
+    ck_assert(result.seconds >= result.path && result.seconds >= result.work / 4);
+    rehearsal_free(&r);
+    /* and arrays have memory again */
+    run(&tile_cholesky, DA_F64, (tile_size){100, 100, 0}, false, NULL);
+    ck_ok(da_wait_all());
+}
+END_TEST
+
+/* ---- models from a file ---- */
+
+static char folder[] = "/tmp/darray-rehearse-XXXXXX";
+
+/* Models of cholesky's kernels for f64: `fixed` seconds a task, and a Gflop a second for each of them. */
+static void write_models(double fixed)
+{
+    static const da_codelet *const kernels[] = {&da_codelet_potrf, &da_codelet_cholesky_diagonal,
+                                                &da_codelet_trsm, &da_codelet_cholesky_update,
+                                                &da_codelet_lacpy};
+    models m = {0};
+
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(setenv("DARRAY_CACHE_DIR", folder, 1), 0);
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        char symbol[128];
+
+        models_symbol(symbol, sizeof symbol, kernels[i], DA_F64);
+        model *const a = models_get(&m, symbol);
+        ck_assert_ptr_nonnull(a);
+        for (uint32_t n = 16; n <= 2048; n *= 2) {
+            const bool moves = kernels[i] == &da_codelet_lacpy;
+            const double flops = moves ? 0 : (double)n * n * n, bytes = 16.0 * n * n;
+            const model_size size = {.footprint = n, .bytes = bytes, .flops = flops};
+            model_add(a, DA_DEVICE_CPU, &size, fixed + (moves ? bytes / 10e9 : flops / 1e9));
+        }
+    }
+    ck_ok(models_write(&m, NULL));
+    models_clear(&m);
+}
+
+static void remove_models(void)
+{
+    char command[128];
+
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+enum { N = 2304 };
+
+static int64_t tasks_of_a_call(void)
+{
+    record r;
+    int64_t n;
+
+    run(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, true, &r);
+    n = r.ntasks;
+    record_free(&r);
+    return n;
+}
+
+static void check_choice(tile_rating *best_of_all)
+{
+    tile_rating ratings[TILE_RATINGS];
+    int n, best;
+
+    ck_ok(tile_ratings(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, ratings, &n, &best));
+    ck_assert_int_gt(n, 6);
+    for (int i = 0; i < n; i++) {
+        ck_assert_msg(ratings[i].known > 0.99, "%g known", ratings[i].known);
+        ck_assert(ratings[i].predicted.seconds > 0 &&
+                  ratings[i].predicted.seconds >= ratings[i].predicted.path);
+        ck_assert_msg(ratings[i].predicted.seconds >=
+                          (best == 0 ? 0.97 : 1) * ratings[best].predicted.seconds,
+                      "%d x %d is better", (int)ratings[i].mb, (int)ratings[i].nb);
+        for (int j = 0; j < i; j++)
+            ck_assert(ratings[i].mb != ratings[j].mb || ratings[i].nb != ratings[j].nb);
+    }
+    /* a call uses them */
+    ck_assert_int_eq((int)tasks_of_a_call(), (int)ratings[best].predicted.tasks);
+    *best_of_all = ratings[best];
+}
+
+/* Tasks that cost much beside their work: few of them. */
+START_TEST(costly_tasks)
+{
+    tile_rating best, rule;
+    int n, at;
+
+    tile_rating before[TILE_RATINGS];
+    ck_assert_int_eq(setenv("DARRAY_CACHE_DIR", "/proc/nowhere", 1), 0);
+    ck_ok(tile_ratings(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, before, &n, &at));
+    ck_assert_int_eq(at, 0); /* nothing is known: the rule */
+    rule = before[0];
+    ck_ok(da_shutdown());
+    write_models(0.1);
+    check_choice(&best);
+    ck_assert_int_lt((int)best.predicted.tasks, (int)rule.predicted.tasks);
+    remove_models();
+}
+END_TEST
+
+/* Tasks that cost nothing: with many workers small tiles, since they keep the path short. */
+START_TEST(free_tasks)
+{
+    tile_rating best;
+
+    write_models(0);
+    rt_shape_for_workers(64);
+    check_choice(&best);
+    ck_assert_int_lt((int)best.nb, 256);
+    rt_shape_for_workers(0);
+    remove_models();
+}
+END_TEST
+
+START_TEST(reproducible)
+{
+    int64_t ruled;
+
+    ck_assert_int_eq(setenv("DARRAY_REPRODUCIBLE", "1", 1), 0);
+    ruled = tasks_of_a_call();
+    ck_ok(da_shutdown());
+    write_models(0.1);
+    ck_assert_int_eq((int)tasks_of_a_call(), (int)ruled);
+    remove_models();
+}
+END_TEST
+
+/* What is forced is not asked about. */
+START_TEST(forced)
+{
+    tile_rating ratings[TILE_RATINGS];
+    int n, best;
+
+    write_models(0.1);
+    ck_ok(da_blocks(DA_SHAPE(256, 128)));
+    ck_ok(tile_ratings(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, ratings, &n, &best));
+    ck_assert(n == 1 && ratings[0].mb == 0);
+    const int64_t tasks = tasks_of_a_call();
+    ck_assert_int_eq((int)tasks, (int)ratings[0].predicted.tasks);
+    remove_models();
+}
+END_TEST
+
+DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory),
+             DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, forced))
