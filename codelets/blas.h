@@ -101,6 +101,11 @@
     X(hetrd, "sytrd", "hetrd",                                                                               \
       (const char *uplo, const int *n, void *a, const int *lda, void *d, void *e, void *tau, void *work,     \
        const int *lwork, int *info, size_t))                                                                 \
+    X(hemv, "symv", "hemv",                                                                                  \
+      (const char *uplo, const int *n, const void *alpha, const void *a, const int *lda, const void *x,      \
+       const int *incx, const void *beta, void *y, const int *incy, size_t))                                 \
+    X(larfg, "larfg", "larfg", (const int *n, void *alpha, void *x, const int *incx, void *tau))             \
+    X(sterf, "sterf", "", (const int *n, void *d, void *e, int *info))                                       \
     X(stedc, "stedc", "",                                                                                    \
       (const char *job, const int *n, void *d, void *e, void *z, const int *ldz, void *work,                 \
        const int *lwork, int *iwork, const int *liwork, int *info, size_t))                                  \

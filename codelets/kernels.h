@@ -94,6 +94,11 @@ typedef struct da_heevd_args {
     unsigned vectors; /* if not 0, a becomes the eigenvectors, else it is used up */
 } da_heevd_args;
 
+/* A column of hetrd's panel. */
+typedef struct da_hetrd_args {
+    int64_t column; /* from 0; the panel's width: what is left to be done behind its last column */
+} da_hetrd_args;
+
 /* Singular values. */
 typedef struct da_gesdd_args {
     unsigned

@@ -222,6 +222,35 @@ static void check_lu(const da_small *s, da_dtype dtype, int m, int n)
     free(work);
 }
 
+static void check_both(const da_small *s, da_dtype dtype, int m, int n)
+{
+    z *a = random_values(dtype, m, n), *x = random_values(dtype, n, 1), *u = random_values(dtype, m, 1);
+    z *y = random_values(dtype, m, 1), *w = random_values(dtype, n, 1), *got_y, *got_w;
+    da_small_matrix A = matrix_of(dtype, m, n, a, false), X = matrix_of(dtype, n, 1, x, false),
+                    U = matrix_of(dtype, m, 1, u, false), Y = matrix_of(dtype, m, 1, y, false),
+                    W = matrix_of(dtype, n, 1, w, false);
+    const da_matrix pa = plain(&A);
+    double off = 0;
+
+    s->multiply_both(&pa, X.data, Y.data, U.data, W.data);
+    got_y = values_of(dtype, &Y);
+    got_w = values_of(dtype, &W);
+    for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++)
+            y[i] += a[i + j * m] * x[j];
+        off = fmax(off, cabs(got_y[i] - y[i]));
+    }
+    for (int j = 0; j < n; j++) {
+        for (int i = 0; i < m; i++)
+            w[j] += a[i + j * m] * u[i];
+        off = fmax(off, cabs(got_w[j] - w[j]));
+    }
+    ck_below("multiply_both", off / ((m + n + 2) * eps_of(dtype)), 4, "%d x %d %s", m, n,
+             da_dtype_name(dtype));
+    free(a), free(x), free(u), free(y), free(w), free(got_y), free(got_w);
+    free(A.data), free(X.data), free(U.data), free(Y.data), free(W.data);
+}
+
 static void check_qr(const da_small *s, da_dtype dtype, int m, int n, bool complete, bool turned)
 {
     const int k = complete ? m : m < n ? m : n;
@@ -316,8 +345,11 @@ START_TEST(levels)
         for (int j = 0; j < count; j++) {
             check_lu(s, dtype, sizes[i], sizes[j]);
             check_qr(s, dtype, sizes[i], sizes[j], (i + j) % 2, j % 2);
+            if (s->multiply_both)
+                check_both(s, dtype, 5 * sizes[i], sizes[j]);
         }
     }
+    ck_assert((s->multiply_both != NULL) == (dtype == DA_F32 || dtype == DA_F64));
     check_lu(s, dtype, DA_SMALL_ELEMENTS / 4, 4);
     check_qr(s, dtype, DA_SMALL_ELEMENTS / 4, 4, false, false);
     check_refused(s, dtype);

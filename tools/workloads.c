@@ -183,16 +183,50 @@ static void setup_heevd(work *w)
     w->content[0] = DOMINANT;
 }
 
-static void setup_hetrd(work *w)
+#define setup_hetrd_begin setup_heevd
+
+static void setup_hetrd_column(work *w)
 {
-    setup_heevd(w);
-    set_shape(w, 3, w->n, 1);
+    const int64_t width = reflectors(w);
+
+    w->value.hetrd = (da_hetrd_args){.column = width / 2};
+    set_shape(w, 0, w->n, width);
+    set_shape(w, 1, w->n, 2 * width);
+    set_shape(w, 2, w->n, 1);
+    set_shape(w, 3, width, 1);
+    w->content[0] = IDENTITY;
+    w->content[1] = ZEROS;
+    w->content[3] = ZEROS;
+}
+
+static void setup_hetrd_multiply(work *w)
+{
+    set_shape(w, 1, w->n, 1);
+    set_shape(w, 2, w->n, 1);
+}
+
+static void setup_hetrd_update(work *w)
+{
+    set_shape(w, 0, w->n, 2 * reflectors(w));
+}
+
+static void setup_hetrd_rest(work *w)
+{
+    set_shape(w, 1, w->n, 1);
+    w->content[0] = DOMINANT;
+}
+
+static void setup_hetrd_end(work *w)
+{
+    w->content[2] = RANDOM;
 }
 
 static void setup_stedc(work *w)
 {
     w->content[0] = w->content[1] = RANDOM;
 }
+
+#define setup_sterf setup_stedc
 
 static void setup_larft(work *w)
 {

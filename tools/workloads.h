@@ -38,6 +38,7 @@ typedef struct work {
         da_truncate_args truncate;
         da_pivot_args pivot;
         da_heevd_args heevd;
+        da_hetrd_args hetrd;
         da_gesdd_args gesdd;
         da_det_args det;
         da_norm1_args norm1;

@@ -37,10 +37,11 @@
 #define DA_REAL double
 #include "small.inc"
 
-#define TABLE_(suffix)                                                                                       \
+#define TABLE_(suffix, both_)                                                                                \
     {                                                                                                        \
-        multiply_##suffix, solve_##suffix, cholesky_##suffix, lu_##suffix, qr_##suffix                       \
+        multiply_##suffix, solve_##suffix, cholesky_##suffix, lu_##suffix, qr_##suffix, both_                \
     }
 #define LEVEL__(level) da_small_level##level
 #define LEVEL_(level) LEVEL__(level)
-const da_small LEVEL_(DA_CPU_LEVEL)[4] = {TABLE_(f32), TABLE_(f64), TABLE_(c64), TABLE_(c128)};
+const da_small LEVEL_(DA_CPU_LEVEL)[4] = {TABLE_(f32, multiply_both_f32), TABLE_(f64, multiply_both_f64),
+                                          TABLE_(c64, NULL), TABLE_(c128, NULL)};

@@ -36,6 +36,8 @@ typedef struct da_small {
     /* a = q r: q with orthonormal columns, as many as it has, or null; r with as many rows. False, and q and r undefined, if sums of squares
      * would overflow or underflow, or there is a NaN. */
     bool (*qr)(const da_small_matrix *a, const da_small_matrix *q, const da_small_matrix *r, void *work);
+    /* y += a x and z += a^T u of real numbers for a column-major matrix of any size, which is read once; null for complex ones. */
+    void (*multiply_both)(const da_matrix *a, const void *x, void *y, const void *u, void *z);
 } da_small;
 
 /* [DA_F32 - DA_F32] .. [DA_C128 - DA_F32] */

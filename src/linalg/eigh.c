@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Eigenvalues of Hermitian matrices: small ones, eigenvalues alone and what devices may have in one task a matrix, LAPACK's heevd. Larger ones in its
- * three steps: a = Q T Q^H by hetrd, T = Z W Z^H by divide and conquer, a task each, and Q Z in block columns, for all workers, in
- * blocks of more reflectors than LAPACK takes. Their T factors are made beside the second step.
+ * Eigenvalues of Hermitian matrices: small ones and what devices may have in one task a matrix, LAPACK's heevd. Larger ones in its three steps.
+ * a = Q T Q^H by hetrd's algorithm (codelets/cpu/hetrd.inc): for each column a task that makes the reflector, then tasks that multiply the trailing
+ * matrix by it, a part each; after each panel the trailing matrix is updated by block columns. T = Z W Z^H by divide and conquer in one task. Q Z in block
+ * columns, in blocks of more reflectors than LAPACK takes, whose T factors are made beside the second step.
  */
 #include "linalg/linalg.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #define NOT_FINITE "eigh: column %" PRId64 " of %" PRId64 " has a NaN or an infinity"
 #define NOT_CONVERGED "eigh: the iteration did not converge (LAPACK's info is %" PRId64 ", n is %" PRId64 ")"
@@ -14,6 +16,10 @@
 enum {
     COPIED = 256,    /* columns of a task that copies */
     SMALL = 200,     /* order up to which one task is quicker */
+    PANEL = 32,      /* columns of a panel */
+    REST = 192,      /* order of the last block */
+    UPDATED = 128,   /* columns of a task that updates */
+    PART = 1 << 16,  /* elements, of both triangles, that are worth a task */
     REFLECTORS = 64, /* that are applied at a time */
     PRIORITY_FIRST = 1000
 };
@@ -38,7 +44,7 @@ static da_status eigh_tasks(operation *op, const da_array *x, const da_array *w,
     return DA_OK;
 }
 
-/* Whether the three steps are for such a matrix; then the width of the block columns too. */
+/* Whether the steps are for such a matrix; then the width of the block columns too. */
 static bool in_steps(const da_shape *shape, int64_t *width)
 {
     const int64_t n = shape->dim[shape->ndim - 1], share = 4 * rt_workers_for_shaping();
@@ -50,60 +56,203 @@ static bool in_steps(const da_shape *shape, int64_t *width)
     return n > SMALL && !devices_for(0, 4 * (double)n * (double)n * (double)n);
 }
 
-/* z, in block columns of this width, becomes the eigenvectors of the matrices of which x has one triangle, which is used up; w their
- * eigenvalues. */
+/* ---- to tridiagonal form ---- */
+
+/* What hetrd's tasks work on. */
+typedef struct reduction {
+    const da_array *x, *tau;
+    da_array *vw[2];     /* of this panel, and of the next one */
+    da_array *parts;     /* of a product, a column each */
+    int64_t panel, rest; /* widths of a panel, and of the last block, which is one task */
+    int64_t workers;
+} reduction;
+
+static da_status reduction_begin(operation *op, reduction *r, const da_array *x, const da_array *tau)
+{
+    const da_shape shape = array_shape_of(x);
+    const int64_t n = rows_of(x);
+    int64_t tile[DA_MAX_NDIM], mb, nb;
+    const bool forced = tile_forced(&shape, &mb, &nb);
+
+    r->x = x;
+    r->tau = tau;
+    r->panel = forced ? least(nb, PANEL) : PANEL;
+    r->rest = forced ? nb : REST;
+    r->workers = forced ? 2 : rt_workers_for_shaping();
+    const da_shape vw_shape = shape_with(x, n, 2 * r->panel), parts_shape = shape_with(x, n, r->workers);
+    for (int i = 0; i < 2; i++) {
+        tile_with(tile, &vw_shape, n, 2 * r->panel);
+        DA_TRY(operation_array(op, &r->vw[i], x->s->dtype, &vw_shape, tile));
+    }
+    tile_with(tile, &parts_shape, n, 1);
+    return operation_array(op, &r->parts, x->s->dtype, &parts_shape, tile);
+}
+
+/* The trailing matrix, from row and column `from` on, times a reflector: in parts of equal area, as many as are worth a task. */
+static da_status multiply(operation *op, const reduction *r, const lead *at, const da_array *vw, span k,
+                          int64_t from, int64_t *nparts)
+{
+    const int64_t n = rows_of(r->x), left = n - from, column = from - 1 - k.at;
+    int64_t first = from;
+    task_builder t;
+
+    *nparts = most(least(left * left / PART, r->workers), 1);
+    for (int64_t p = 0; p < *nparts; p++) {
+        /* columns on the right of an edge have a triangle of its share of the area */
+        const double share = (double)(*nparts - p - 1) / (double)*nparts;
+        const int64_t end = p + 1 == *nparts ? n : most(n - (int64_t)((double)left * sqrt(share)), first + 1);
+
+        task_begin(&t, &da_codelet_hetrd_multiply);
+        access_block(&t, r->x, at, (span){first, n - first}, (span){first, end - first}, DA_MODE_READ);
+        access_block(&t, vw, at, (span){first, n - first}, (span){column, 1}, DA_MODE_READ);
+        access_block(&t, r->parts, at, (span){from, left}, (span){p, 1}, DA_MODE_WRITE);
+        task_priority(&t, PRIORITY_FIRST);
+        DA_TRY(task_add(&t, &op->batch));
+        first = end;
+    }
+    return DA_OK;
+}
+
+static da_status reduce_panel(operation *op, const reduction *r, const lead *at, const da_array *vw, span k)
+{
+    const int64_t n = rows_of(r->x);
+    const span rows = {k.at, n - k.at};
+    int64_t nparts = 1;
+    task_builder t;
+
+    for (int64_t j = 0; j <= k.n; j++) {
+        const da_hetrd_args args = {.column = j};
+
+        task_begin(&t, &da_codelet_hetrd_column);
+        access_block(&t, r->x, at, rows, k, DA_MODE_READ_WRITE);
+        access_block(&t, vw, at, rows, (span){0, 2 * k.n}, DA_MODE_READ_WRITE);
+        access_block(&t, r->parts, at, rows, (span){0, nparts}, DA_MODE_READ);
+        access_block(&t, r->tau, at, k, (span){0, 1}, DA_MODE_READ_WRITE);
+        task_value(&t, &args, sizeof args);
+        task_priority(&t, PRIORITY_FIRST);
+        DA_TRY(task_add(&t, &op->batch));
+        if (j < k.n)
+            DA_TRY(multiply(op, r, at, vw, k, k.at + j + 1, &nparts));
+    }
+    return DA_OK;
+}
+
+/* x's lower triangle becomes reflectors, whose factors go to tau; d and e what is left on and below the diagonal. */
+static da_status tridiagonal_tasks(operation *op, const lead *at, const reduction *r, const da_array *d,
+                                   const da_array *e, unsigned uplo)
+{
+    const da_heevd_args args = {.uplo = uplo};
+    const int64_t n = rows_of(r->x), width = tile_step(r->x, r->x->ndim - 1);
+    const span all = {0, n};
+    int64_t done = 0;
+    task_builder t;
+
+    task_begin(&t, &da_codelet_hetrd_begin);
+    access_block(&t, r->x, at, all, all, DA_MODE_READ_WRITE);
+    access_vector(&t, e, at, all, DA_MODE_WRITE);
+    task_value(&t, &args, sizeof args);
+    task_priority(&t, PRIORITY_FIRST);
+    task_fault(&t, op->fault, 0);
+    DA_TRY(task_add(&t, &op->batch));
+    for (int panel = 0; n - done > r->rest; panel++, done += r->panel) {
+        const da_array *const vw = r->vw[panel % 2];
+        const span k = {done, r->panel};
+
+        DA_TRY(reduce_panel(op, r, at, vw, k));
+        EACH_SPAN (j, k.at + k.n, n, width) {
+            task_begin(&t, &da_codelet_hetrd_update);
+            access_block(&t, vw, at, (span){j.at, n - j.at}, (span){0, 2 * k.n}, DA_MODE_READ);
+            access_block(&t, r->x, at, (span){j.at, n - j.at}, j, DA_MODE_READ_WRITE);
+            task_priority(&t, PRIORITY_FIRST);
+            DA_TRY(task_add(&t, &op->batch));
+        }
+    }
+    const span rest = {done, n - done};
+    task_begin(&t, &da_codelet_hetrd_rest);
+    access_block(&t, r->x, at, rest, rest, DA_MODE_READ_WRITE);
+    access_block(&t, r->tau, at, rest, (span){0, 1}, DA_MODE_WRITE);
+    task_priority(&t, PRIORITY_FIRST);
+    DA_TRY(task_add(&t, &op->batch));
+
+    task_begin(&t, &da_codelet_hetrd_end);
+    access_block(&t, r->x, at, all, all, DA_MODE_READ);
+    access_vector(&t, d, at, all, DA_MODE_WRITE);
+    access_vector(&t, e, at, all, DA_MODE_READ_WRITE);
+    task_priority(&t, PRIORITY_FIRST);
+    return task_add(&t, &op->batch);
+}
+
+/* ---- the steps ---- */
+
+/* The eigenvalues of T go to w, and its eigenvectors to z if that is not null. */
+static da_status tridiagonal_eigen(operation *op, const lead *at, const da_array *w, const da_array *off,
+                                   const da_array *z)
+{
+    const span all = {0, w->shape[w->ndim - 1]};
+    task_builder t;
+
+    task_begin(&t, z ? &da_codelet_stedc : &da_codelet_sterf);
+    access_vector(&t, w, at, all, DA_MODE_READ_WRITE);
+    access_vector(&t, off, at, all, DA_MODE_READ_WRITE);
+    if (z)
+        access_block(&t, z, at, all, all, DA_MODE_WRITE);
+    task_priority(&t, PRIORITY_FIRST);
+    task_fault(&t, op->fault, 0);
+    return task_add(&t, &op->batch);
+}
+
+/* z = Q z in block columns of this width, `ib` reflectors at a time. */
+static da_status apply_reflectors(operation *op, const lead *at, const da_array *x, const da_array *tau,
+                                  const da_array *factors, const da_array *z, int64_t ib, int64_t width)
+{
+    const da_unmqr_args apply = {0};
+    const int64_t n = rows_of(x);
+    const span below = {1, n - 1}, reflectors = {0, n - 1}, one = {0, 1}, top = {0, ib};
+    task_builder t;
+
+    EACH_SPAN (k, 0, n - 1, ib) {
+        task_begin(&t, &da_codelet_larft);
+        access_block(&t, x, at, (span){k.at + 1, n - 1 - k.at}, k, DA_MODE_READ);
+        access_block(&t, tau, at, k, one, DA_MODE_READ);
+        access_block(&t, factors, at, top, k, DA_MODE_WRITE);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    EACH_SPAN (p, 0, n, width) {
+        task_begin(&t, &da_codelet_gemqrt);
+        access_block(&t, x, at, below, reflectors, DA_MODE_READ);
+        access_block(&t, factors, at, top, reflectors, DA_MODE_READ);
+        access_block(&t, z, at, below, p, DA_MODE_READ_WRITE);
+        task_value(&t, &apply, sizeof apply);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
+/* z, in block columns of this width, or null, becomes the eigenvectors of the matrices of which x has one triangle, which is used up; w
+ * their eigenvalues. */
 static da_status steps(operation *op, const da_array *x, const da_array *w, const da_array *z, unsigned uplo,
                        int64_t width)
 {
-    const da_heevd_args args = {.uplo = uplo};
-    const da_unmqr_args apply = {0};
     const da_shape shape = array_shape_of(x);
     const int64_t n = rows_of(x), ib = least(REFLECTORS, width);
     const da_shape tau_shape = shape_with(x, n, 1), t_shape = shape_with(x, ib, n);
-    const span all = {0, n}, below = {1, n - 1}, reflectors = {0, n - 1}, one = {0, 1}, top = {0, ib};
     da_array *off = NULL, *tau = NULL, *factors = NULL;
     int64_t tile[DA_MAX_NDIM];
-    task_builder t;
+    reduction r;
 
     DA_TRY(operation_vectors(op, &off, w->s->dtype, &shape, n));
     tile_with(tile, &tau_shape, n, 1);
     DA_TRY(operation_array(op, &tau, x->s->dtype, &tau_shape, tile));
-    tile_with(tile, &t_shape, ib, ib);
-    DA_TRY(operation_array(op, &factors, x->s->dtype, &t_shape, tile));
+    DA_TRY(reduction_begin(op, &r, x, tau));
+    if (z) {
+        tile_with(tile, &t_shape, ib, ib);
+        DA_TRY(operation_array(op, &factors, x->s->dtype, &t_shape, tile));
+    }
     EACH_LEAD (at, x) {
-        task_begin(&t, &da_codelet_hetrd);
-        access_block(&t, x, &at, all, all, DA_MODE_READ_WRITE);
-        access_vector(&t, w, &at, all, DA_MODE_WRITE);
-        access_vector(&t, off, &at, all, DA_MODE_WRITE);
-        access_block(&t, tau, &at, all, one, DA_MODE_WRITE);
-        task_value(&t, &args, sizeof args);
-        task_priority(&t, PRIORITY_FIRST);
-        task_fault(&t, op->fault, 0);
-        DA_TRY(task_add(&t, &op->batch));
-
-        task_begin(&t, &da_codelet_stedc);
-        access_vector(&t, w, &at, all, DA_MODE_READ_WRITE);
-        access_vector(&t, off, &at, all, DA_MODE_READ_WRITE);
-        access_block(&t, z, &at, all, all, DA_MODE_WRITE);
-        task_priority(&t, PRIORITY_FIRST);
-        task_fault(&t, op->fault, 0);
-        DA_TRY(task_add(&t, &op->batch));
-
-        EACH_SPAN (k, 0, n - 1, ib) {
-            task_begin(&t, &da_codelet_larft);
-            access_block(&t, x, &at, (span){k.at + 1, n - 1 - k.at}, k, DA_MODE_READ);
-            access_block(&t, tau, &at, k, one, DA_MODE_READ);
-            access_block(&t, factors, &at, top, k, DA_MODE_WRITE);
-            DA_TRY(task_add(&t, &op->batch));
-        }
-        EACH_SPAN (p, 0, n, width) {
-            task_begin(&t, &da_codelet_gemqrt);
-            access_block(&t, x, &at, below, reflectors, DA_MODE_READ);
-            access_block(&t, factors, &at, top, reflectors, DA_MODE_READ);
-            access_block(&t, z, &at, below, p, DA_MODE_READ_WRITE);
-            task_value(&t, &apply, sizeof apply);
-            DA_TRY(task_add(&t, &op->batch));
-        }
+        DA_TRY(tridiagonal_tasks(op, &at, &r, w, off, uplo));
+        DA_TRY(tridiagonal_eigen(op, &at, w, off, z));
+        if (z)
+            DA_TRY(apply_reflectors(op, &at, x, tau, factors, z, ib, width));
     }
     return DA_OK;
 }
@@ -114,24 +263,28 @@ static da_status build(operation *op, da_array **w, da_array **v, const da_array
     const da_shape shape = array_shape_of(a);
     const int64_t n = rows_of(a);
     da_array *x = NULL, *values = NULL, *vectors = NULL;
-    int64_t tile[DA_MAX_NDIM], width;
+    int64_t tile[DA_MAX_NDIM], width, mb, nb;
+    const bool cut = in_steps(&shape, &width);
 
-    tile_of_whole(tile, &shape, 4 * (double)n * (double)n * (double)n);
+    if (cut)
+        tile_with(tile, &shape, n, tile_forced(&shape, &mb, &nb) ? nb : UPDATED);
+    else
+        tile_of_whole(tile, &shape, 4 * (double)n * (double)n * (double)n);
     DA_TRY(operation_array(op, &x, a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, a, uplo, false, most(n, 1), COPIED));
     DA_TRY(operation_vectors(op, &values, dtype_real(a->s->dtype), &shape, n));
     DA_TRY(operation_fault_two(op, NOT_FINITE, NOT_CONVERGED, n));
-    if (v && in_steps(&shape, &width)) {
+    if (cut && v) {
         tile_with(tile, &shape, n, width);
         DA_TRY(operation_array(op, &vectors, a->s->dtype, &shape, tile));
-        DA_TRY(steps(op, x, values, vectors, uplo, width));
-    } else {
-        vectors = x;
-        DA_TRY(eigh_tasks(op, x, values, uplo, v != NULL));
     }
+    if (cut)
+        DA_TRY(steps(op, x, values, vectors, uplo, width));
+    else
+        DA_TRY(eigh_tasks(op, x, values, uplo, v != NULL));
     if (w)
         DA_TRY(operation_result(op, w, values, 1, &a));
-    return v ? operation_result(op, v, vectors, 1, &a) : DA_OK;
+    return v ? operation_result(op, v, cut ? vectors : x, 1, &a) : DA_OK;
 }
 
 static da_status eigh(da_array **w, da_array **v, const da_array *a, unsigned flags, const char *function)
