@@ -105,6 +105,9 @@
       (const char *uplo, const int *n, const void *alpha, const void *a, const int *lda, const void *x,      \
        const int *incx, const void *beta, void *y, const int *incy, size_t))                                 \
     X(larfg, "larfg", "larfg", (const int *n, void *alpha, void *x, const int *incx, void *tau))             \
+    X(bdsdc, "bdsdc", "",                                                                                    \
+      (const char *uplo, const char *job, const int *n, void *d, void *e, void *u, const int *ldu, void *vt, \
+       const int *ldvt, void *q, int *iq, void *work, int *iwork, int *info, size_t, size_t))                \
     X(sterf, "sterf", "", (const int *n, void *d, void *e, int *info))                                       \
     X(stedc, "stedc", "",                                                                                    \
       (const char *job, const int *n, void *d, void *e, void *z, const int *ldz, void *work,                 \

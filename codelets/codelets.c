@@ -50,7 +50,7 @@ bool da_kernels_multiply(da_dtype dtype)
 
 /* ---- dispatch ---- */
 
-enum { MAX_BUFFERS = 4, DTYPES = DA_C128 + 1 };
+enum { MAX_BUFFERS = 5, DTYPES = DA_C128 + 1 };
 
 /* What a buffer is, in kernel_list.inc: the mode, and the number of axes that the kernel works on. */
 #define MODE(kind) ((kind)&3)
@@ -254,8 +254,8 @@ enum { FAULTS = DA_CODELET_FAULTS };
                   [DA_U16] = da_kernel_##name##_u16, [DA_U32] = da_kernel_##name##_u32,                      \
                   [DA_U64] = da_kernel_##name##_u64
 
-#define MODES(...) MODES_(__VA_ARGS__, 0, 0, 0, 0)
-#define MODES_(a, b, c, d, ...) MODE(a), MODE(b), MODE(c), MODE(d)
+#define MODES(...) MODES_(__VA_ARGS__, 0, 0, 0, 0, 0)
+#define MODES_(a, b, c, d, e, ...) MODE(a), MODE(b), MODE(c), MODE(d), MODE(e)
 #define NO_VALUE
 #define VALUE(type) .nvalues = 1, .value_sizes = {sizeof(type)},
 

@@ -94,7 +94,12 @@ typedef struct da_heevd_args {
     unsigned vectors; /* if not 0, a becomes the eigenvectors, else it is used up */
 } da_heevd_args;
 
-/* A column of hetrd's panel. */
+/* Singular values of a bidiagonal matrix. */
+typedef struct da_bdsdc_args {
+    int64_t offset; /* added to LAPACK's info */
+} da_bdsdc_args;
+
+/* A column of hetrd's panel, a column or row of gebrd's. */
 typedef struct da_hetrd_args {
     int64_t column; /* from 0; the panel's width: what is left to be done behind its last column */
 } da_hetrd_args;

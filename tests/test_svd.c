@@ -197,6 +197,8 @@ START_TEST(large)
 
     seed_values(9);
     check_random(VIEW_TRANSPOSED, dtype, 150, 140);
+    check_random(VIEW_PLAIN, dtype, 250, 181);
+    check_random(VIEW_TRANSPOSED, dtype, 193, 230);
     check_random(VIEW_PLAIN, dtype, 800, 40);
     check_random(VIEW_PLAIN, dtype, 40, 700);
 }

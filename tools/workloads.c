@@ -234,6 +234,51 @@ static void setup_larft(work *w)
     set_shape(w, 2, reflectors(w), w->n);
 }
 
+static void setup_gebrd_begin(work *w)
+{
+    w->value.gesdd = (da_gesdd_args){0};
+    set_shape(w, 1, w->n, 4);
+}
+
+/* The middle of a panel. */
+static void setup_gebrd_column(work *w)
+{
+    const int64_t width = reflectors(w);
+
+    w->value.hetrd = (da_hetrd_args){.column = width / 2};
+    set_shape(w, 0, w->n, width);
+    set_shape(w, 1, w->n, 2 * width);
+    set_shape(w, 2, w->n, 2 * width);
+    set_shape(w, 3, w->n, 1);
+    set_shape(w, 4, width, 4);
+    for (int i = 1; i < 5; i++)
+        w->content[i] = ZEROS;
+}
+
+static void setup_gebrd_row(work *w)
+{
+    const int64_t width = reflectors(w);
+
+    setup_gebrd_column(w);
+    set_shape(w, 0, 1, w->n - width / 2 - 1);
+}
+
+static void setup_gebrd_multiply(work *w)
+{
+    w->value.unmqr = (da_unmqr_args){0};
+    set_shape(w, 1, w->n, 1);
+    set_shape(w, 2, w->n, 1);
+}
+
+static void setup_bdsdc(work *w)
+{
+    w->value.bdsdc = (da_bdsdc_args){0};
+    set_shape(w, 0, w->n, 4);
+    w->content[0] = DOMINANT;
+}
+
+#define setup_bdsdc_values setup_bdsdc
+
 static void setup_geev(work *w)
 {
     w->content[0] = DOMINANT;

@@ -7,7 +7,7 @@
 #include "codelets/kernels.h"
 #include <darray/darray.h>
 
-enum { WORK_BUFFERS = 4 };
+enum { WORK_BUFFERS = 5 };
 
 typedef struct workload workload;
 
@@ -39,6 +39,7 @@ typedef struct work {
         da_pivot_args pivot;
         da_heevd_args heevd;
         da_hetrd_args hetrd;
+        da_bdsdc_args bdsdc;
         da_gesdd_args gesdd;
         da_det_args det;
         da_norm1_args norm1;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Singular values: LAPACK's divide and conquer, a task a matrix. A wide matrix is taken as its transpose, a^T = U S V^H, so that
- * a = conj(V) S U^T: the factors are the other's transposes, which are views.
+ * Singular values by LAPACK's divide and conquer. Small matrices, tall ones and what devices may have in one task a matrix, gesdd. Others in its steps.
+ * a = Q B P^H by gebrd's algorithm (codelets/cpu/gebrd.inc): for each column a task that makes Q's reflector, tasks that multiply the trailing matrix
+ * by it, and the same for the row and P's; after each panel the trailing matrix is updated by block columns. B = U S V^H in one task. Q U in block
+ * columns and V^H P^H in block rows.
+ *
+ * A wide matrix is taken as its transpose, a^T = U S V^H, so that a = conj(V) S U^T: the factors are the other's transposes, which are views.
  */
 #include "linalg/linalg.h"
 
@@ -10,15 +14,38 @@
 #define NOT_FINITE "svd: column %" PRId64 " of %" PRId64 " has a NaN or an infinity"
 #define NOT_CONVERGED "svd: the iteration did not converge (LAPACK's info is %" PRId64 ", n is %" PRId64 ")"
 
-enum { COPIED = 256 }; /* columns of a task that copies */
+enum {
+    COPIED = 256,    /* columns of a task that copies */
+    SMALL = 160,     /* order up to which one task is quicker */
+    PANEL = 32,      /* columns of a panel */
+    UPDATED = 128,   /* columns of a task that updates */
+    PART = 1 << 15,  /* elements that are worth a task */
+    REFLECTORS = 64, /* that are applied at a time */
+    PRIORITY_FIRST = 1000
+};
 
 /* What is to be computed of a matrix that is not wide; u and vh are null if they are not wanted. */
 typedef struct factors {
     const da_array *a;
     bool turned; /* a is the user's transpose */
     bool complete;
+    bool steps;    /* not all at once */
+    int64_t width; /* of block columns of u and block rows of vh */
     da_array *u, *s, *vh;
 } factors;
+
+/* Whether the steps are for such a matrix; then f->width too. */
+static bool in_steps(factors *f)
+{
+    const da_shape shape = array_shape_of(f->a);
+    const int64_t m = rows_of(f->a), n = cols_of(f->a), share = 4 * rt_workers_for_shaping();
+    int64_t mb;
+
+    if (tile_forced(&shape, &mb, &f->width))
+        return n > f->width;
+    f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
+    return n > SMALL && 5 * m < 8 * n && !devices_for(0, 4 * (double)m * (double)n * (double)n);
+}
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
 {
@@ -32,13 +59,273 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     DA_TRY(operation_vectors(op, &f->s, dtype_real(f->a->s->dtype), &shape, n));
     if (!vectors)
         return DA_OK;
-    tile_of_whole(tile, &u_shape, flops);
+    if (f->steps)
+        tile_with(tile, &u_shape, m, f->width);
+    else
+        tile_of_whole(tile, &u_shape, flops);
     DA_TRY(operation_array(op, &f->u, f->a->s->dtype, &u_shape, tile));
-    tile_of_whole(tile, &vh_shape, flops);
+    if (f->steps)
+        tile_with(tile, &vh_shape, f->width, n);
+    else
+        tile_of_whole(tile, &vh_shape, flops);
     return operation_array(op, &f->vh, f->a->s->dtype, &vh_shape, tile);
 }
 
-/* All at once by LAPACK. */
+/* ---- to bidiagonal form ---- */
+
+/* What gebrd's tasks work on. */
+typedef struct reduction {
+    const factors *f;
+    da_array *x, *p; /* a; P's reflectors, a row lower than QR's */
+    da_array *values, *parts;
+    da_array *ux[2], *yv[2]; /* of this panel, and of the next one */
+    int64_t panel, workers;
+} reduction;
+
+static da_status reduction_begin(operation *op, reduction *r, const factors *f)
+{
+    const da_shape shape = array_shape_of(f->a), p_shape = shape_with(f->a, cols_of(f->a), cols_of(f->a));
+    const int64_t m = rows_of(f->a), n = cols_of(f->a);
+    const da_dtype dtype = f->a->s->dtype;
+    int64_t tile[DA_MAX_NDIM], mb, nb;
+    const bool forced = tile_forced(&shape, &mb, &nb);
+
+    r->f = f;
+    r->panel = forced ? least(nb, PANEL) : PANEL;
+    r->workers = forced ? 2 : rt_workers_for_shaping();
+    tile_with(tile, &shape, m, forced ? nb : UPDATED);
+    DA_TRY(operation_array(op, &r->x, dtype, &shape, tile));
+    DA_TRY(copy_triangle(op, r->x, f->a, 0, false, most(m, 1), COPIED));
+    tile_with(tile, &p_shape, n, REFLECTORS);
+    DA_TRY(operation_array(op, &r->p, dtype, &p_shape, tile));
+    const da_shape values_shape = shape_with(f->a, n, 4), parts_shape = shape_with(f->a, m, r->workers);
+    tile_with(tile, &values_shape, n, 4);
+    DA_TRY(operation_array(op, &r->values, dtype, &values_shape, tile));
+    tile_with(tile, &parts_shape, m, 1);
+    DA_TRY(operation_array(op, &r->parts, dtype, &parts_shape, tile));
+    for (int i = 0; i < 2; i++) {
+        const da_shape ux_shape = shape_with(f->a, m, 2 * r->panel),
+                       yv_shape = shape_with(f->a, n, 2 * r->panel);
+
+        tile_with(tile, &ux_shape, m, 2 * r->panel);
+        DA_TRY(operation_array(op, &r->ux[i], dtype, &ux_shape, tile));
+        tile_with(tile, &yv_shape, n, 2 * r->panel);
+        DA_TRY(operation_array(op, &r->yv[i], dtype, &yv_shape, tile));
+    }
+    return DA_OK;
+}
+
+/* One panel's work. */
+typedef struct panel {
+    const reduction *r;
+    const lead *at;
+    const da_array *ux, *yv;
+    span k, down, across; /* its columns; the rows and columns from there on */
+    int64_t nparts;       /* of the latest product */
+} panel;
+
+/* The matrix from (i, j) on times a vector, in parts of its rows; or conjugate transposed, in parts of its columns. */
+static da_status multiply(operation *op, panel *w, int64_t i, int64_t j, bool conj)
+{
+    const reduction *const r = w->r;
+    const da_unmqr_args args = {.flags = conj ? DA_CONJ_TRANSPOSE : 0};
+    const span rows = {i, rows_of(r->x) - i}, columns = {j, cols_of(r->x) - j}, out = conj ? columns : rows;
+    task_builder t;
+
+    w->nparts = most(least(rows.n * columns.n / PART, r->workers), 1);
+    for (int64_t p = 0; p < w->nparts; p++) {
+        const int64_t first = out.n * p / w->nparts, end = out.n * (p + 1) / w->nparts;
+        const span part = {out.at + first, end - first};
+
+        if (part.n == 0)
+            continue;
+        task_begin(&t, &da_codelet_gebrd_multiply);
+        access_block(&t, r->x, w->at, conj ? rows : part, conj ? part : columns, DA_MODE_READ);
+        if (conj)
+            access_block(&t, w->ux, w->at, rows, (span){i - w->k.at, 1}, DA_MODE_READ);
+        else
+            access_block(&t, w->yv, w->at, columns, (span){w->k.n + j - 1 - w->k.at, 1}, DA_MODE_READ);
+        access_block(&t, r->parts, w->at, part, (span){p, 1}, DA_MODE_WRITE);
+        task_value(&t, &args, sizeof args);
+        task_priority(&t, PRIORITY_FIRST);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
+/* Column j of the panel, or if it is its width what is left to be done behind the last one. */
+static da_status reduce_column(operation *op, const panel *w, int64_t j)
+{
+    const da_hetrd_args args = {.column = j};
+    task_builder t;
+
+    task_begin(&t, &da_codelet_gebrd_column);
+    access_block(&t, w->r->x, w->at, w->down, w->k, DA_MODE_READ_WRITE);
+    access_block(&t, w->ux, w->at, w->down, (span){0, 2 * w->k.n}, DA_MODE_READ_WRITE);
+    access_block(&t, w->yv, w->at, w->across, (span){0, 2 * w->k.n}, DA_MODE_READ);
+    access_block(&t, w->r->parts, w->at, w->down, (span){0, w->nparts}, DA_MODE_READ);
+    access_block(&t, w->r->values, w->at, w->k, (span){0, 4}, DA_MODE_READ_WRITE);
+    task_value(&t, &args, sizeof args);
+    task_priority(&t, PRIORITY_FIRST);
+    return task_add(&t, &op->batch);
+}
+
+static da_status reduce_row(operation *op, const panel *w, int64_t j)
+{
+    const da_hetrd_args args = {.column = j};
+    const int64_t i = w->k.at + j;
+    task_builder t;
+
+    task_begin(&t, &da_codelet_gebrd_row);
+    access_block(&t, w->r->x, w->at, (span){i, 1}, (span){i + 1, cols_of(w->r->x) - i - 1}, DA_MODE_READ);
+    access_block(&t, w->ux, w->at, w->down, (span){0, 2 * w->k.n}, DA_MODE_READ);
+    access_block(&t, w->yv, w->at, w->across, (span){0, 2 * w->k.n}, DA_MODE_READ_WRITE);
+    access_block(&t, w->r->parts, w->at, w->across, (span){0, w->nparts}, DA_MODE_READ);
+    access_block(&t, w->r->values, w->at, w->k, (span){0, 4}, DA_MODE_READ_WRITE);
+    task_value(&t, &args, sizeof args);
+    task_priority(&t, PRIORITY_FIRST);
+    return task_add(&t, &op->batch);
+}
+
+static da_status reduce_panel(operation *op, panel *w)
+{
+    const reduction *const r = w->r;
+    const int64_t m = rows_of(r->x), n = cols_of(r->x), right = w->k.at + w->k.n;
+    const int64_t width = tile_step(r->x, r->x->ndim - 1);
+    const da_gemm_args update = {.transb = DA_CONJ_TRANSPOSE, .alpha = {-1, 0}, .beta = {1, 0}};
+    const da_lacpy_args lower = {.uplo = DA_LOWER};
+    task_builder t;
+
+    for (int64_t j = 0; j < w->k.n; j++) {
+        const int64_t i = w->k.at + j;
+
+        DA_TRY(reduce_column(op, w, j));
+        if (i + 1 == n)
+            break;
+        DA_TRY(multiply(op, w, i, i + 1, true));
+        DA_TRY(reduce_row(op, w, j));
+        if (i + 1 < m)
+            DA_TRY(multiply(op, w, i + 1, i + 1, false));
+    }
+    if (right < n && right < m)
+        DA_TRY(reduce_column(op, w, w->k.n));
+    task_begin(&t, &da_codelet_lacpy);
+    access_block(&t, w->yv, w->at, w->across, (span){w->k.n, w->k.n}, DA_MODE_READ);
+    access_block(&t, r->p, w->at, w->across, w->k, DA_MODE_READ_WRITE);
+    task_value(&t, &lower, sizeof lower);
+    DA_TRY(task_add(&t, &op->batch));
+    EACH_SPAN (j, right, n, width) {
+        task_begin(&t, &da_codelet_gemm);
+        access_block(&t, w->ux, w->at, (span){right, m - right}, (span){0, 2 * w->k.n}, DA_MODE_READ);
+        access_block(&t, w->yv, w->at, j, (span){0, 2 * w->k.n}, DA_MODE_READ);
+        access_block(&t, r->x, w->at, (span){right, m - right}, j, DA_MODE_READ_WRITE);
+        task_value(&t, &update, sizeof update);
+        task_priority(&t, PRIORITY_FIRST);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
+static da_status bidiagonal_tasks(operation *op, const reduction *r, const lead *at)
+{
+    const da_gesdd_args args = {.rows = r->f->turned};
+    const int64_t m = rows_of(r->x), n = cols_of(r->x);
+    task_builder t;
+    int turn = 0;
+
+    task_begin(&t, &da_codelet_gebrd_begin);
+    access_block(&t, r->x, at, (span){0, m}, (span){0, n}, DA_MODE_READ_WRITE);
+    access_block(&t, r->values, at, (span){0, n}, (span){0, 4}, DA_MODE_WRITE);
+    task_value(&t, &args, sizeof args);
+    task_priority(&t, PRIORITY_FIRST);
+    task_fault(&t, op->fault, 0);
+    DA_TRY(task_add(&t, &op->batch));
+    EACH_SPAN (k, 0, n, r->panel) {
+        panel w = {.r = r,
+                   .at = at,
+                   .ux = r->ux[turn],
+                   .yv = r->yv[turn],
+                   .k = k,
+                   .down = {k.at, m - k.at},
+                   .across = {k.at, n - k.at},
+                   .nparts = 1};
+
+        DA_TRY(reduce_panel(op, &w));
+        turn = 1 - turn;
+    }
+    return DA_OK;
+}
+
+/* ---- the steps ---- */
+
+/* c = Q c in block columns or, with `right`, c P^H in block rows, `ib` of the n reflectors in v at a time; they begin `lower` rows below v's first. */
+static da_status apply_reflectors(operation *op, const reduction *r, const lead *at, const da_array *v,
+                                  const da_array *t_factors, const da_array *c, bool right, int64_t ib)
+{
+    const da_unmqr_args args = {.flags = right ? DA_RIGHT | DA_CONJ_TRANSPOSE : 0};
+    const int64_t lower = right, n = cols_of(v) - lower, m = rows_of(v) - lower;
+    const int64_t across = right ? rows_of(c) : cols_of(c);
+    const span rows = {lower, m}, reflectors = {0, n}, top = {0, ib};
+    task_builder t;
+
+    EACH_SPAN (k, 0, n, ib) {
+        task_begin(&t, &da_codelet_larft);
+        access_block(&t, v, at, (span){k.at + lower, m - k.at}, k, DA_MODE_READ);
+        access_block(&t, r->values, at, k, (span){right, 1}, DA_MODE_READ);
+        access_block(&t, t_factors, at, top, k, DA_MODE_WRITE);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    EACH_SPAN (p, 0, n > 0 ? across : 0, r->f->width) {
+        task_begin(&t, &da_codelet_gemqrt);
+        access_block(&t, v, at, rows, reflectors, DA_MODE_READ);
+        access_block(&t, t_factors, at, top, reflectors, DA_MODE_READ);
+        access_block(&t, c, at, right ? p : rows, right ? rows : p, DA_MODE_READ_WRITE);
+        task_value(&t, &args, sizeof args);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
+static da_status svd_steps(operation *op, const factors *f)
+{
+    const int64_t n = cols_of(f->a), ib = least(REFLECTORS, f->width);
+    const da_shape t_shape = shape_with(f->a, ib, n);
+    const da_bdsdc_args args = {.offset = f->turned ? rows_of(f->a) : n};
+    const span all = {0, n};
+    da_array *tq = NULL, *tp = NULL;
+    int64_t tile[DA_MAX_NDIM];
+    reduction r;
+    task_builder t;
+
+    DA_TRY(reduction_begin(op, &r, f));
+    if (f->u) {
+        tile_with(tile, &t_shape, ib, ib);
+        DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
+        DA_TRY(operation_array(op, &tp, f->a->s->dtype, &t_shape, tile));
+    }
+    EACH_LEAD (at, r.x) {
+        DA_TRY(bidiagonal_tasks(op, &r, &at));
+        task_begin(&t, f->u ? &da_codelet_bdsdc : &da_codelet_bdsdc_values);
+        access_block(&t, r.values, &at, all, (span){0, 4}, DA_MODE_READ);
+        access_vector(&t, f->s, &at, all, DA_MODE_WRITE);
+        if (f->u) {
+            access_block(&t, f->u, &at, (span){0, rows_of(f->u)}, (span){0, cols_of(f->u)}, DA_MODE_WRITE);
+            access_block(&t, f->vh, &at, all, all, DA_MODE_WRITE);
+        }
+        task_value(&t, &args, sizeof args);
+        task_priority(&t, PRIORITY_FIRST);
+        task_fault(&t, op->fault, 0);
+        DA_TRY(task_add(&t, &op->batch));
+        if (f->u) {
+            DA_TRY(apply_reflectors(op, &r, &at, r.x, tq, f->u, false, ib));
+            DA_TRY(apply_reflectors(op, &r, &at, r.p, tp, f->vh, true, ib));
+        }
+    }
+    return DA_OK;
+}
+
+/* ---- all at once ---- */
+
 static da_status svd_tasks(operation *op, const factors *f)
 {
     const int64_t m = rows_of(f->a), n = cols_of(f->a);
@@ -100,16 +387,19 @@ static da_status give(operation *op, da_array **out, da_array *factor, bool turn
 static da_status build(operation *op, da_array **u, da_array **s, da_array **vh, const da_array *a,
                        unsigned flags)
 {
-    factors f = {a, rows_of(a) < cols_of(a), (flags & DA_COMPLETE) != 0, NULL, NULL, NULL};
+    factors f = {.a = a, .turned = rows_of(a) < cols_of(a), .complete = (flags & DA_COMPLETE) != 0};
     da_array *turned = NULL;
 
     if (f.turned) {
         DA_TRY(operation_own(op, da_matrix_transpose(&turned, a), &turned));
         f.a = turned;
     }
+    f.steps = in_steps(&f);
     DA_TRY(new_factors(op, &f, u || vh));
     DA_TRY(operation_fault_two(op, NOT_FINITE, NOT_CONVERGED, cols_of(a)));
-    if (cols_of(f.a) > 0)
+    if (f.steps)
+        DA_TRY(svd_steps(op, &f));
+    else if (cols_of(f.a) > 0)
         DA_TRY(svd_tasks(op, &f));
     else if (f.u)
         DA_TRY(identity_tasks(op, f.u));
