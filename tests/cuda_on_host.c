@@ -161,6 +161,15 @@ cudaError_t cudaMemsetAsync(void *p, int byte, size_t size, cudaStream_t stream)
     return cudaMemset(p, byte, size);
 }
 
+cudaError_t cudaMemset2DAsync(void *p, size_t pitch, int byte, size_t width, size_t height,
+                              cudaStream_t stream)
+{
+    (void)stream;
+    for (size_t i = 0; i < height; i++)
+        memset((char *)p + i * pitch, byte, width);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpy2D(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t width,
                          size_t height, enum cudaMemcpyKind kind)
 {

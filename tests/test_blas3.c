@@ -178,6 +178,9 @@ START_TEST(rank_updates)
         check_rank(dtype, 18, n, hermitian, twice, true, true, alpha, beta, 1, 0, 1);
         check_rank(dtype, n, 3, hermitian, twice, true, false, 0, beta, 0, 2, 3);
         check_rank(dtype, n, 0, hermitian, twice, false, true, alpha, 0, 0, 0, 0);
+        /* nothing is added to c, whose diagonal becomes real all the same where it is Hermitian */
+        check_rank(dtype, n, 3, hermitian, twice, false, false, 0, 1, 0, 1, 0);
+        check_rank(dtype, n, 0, hermitian, twice, true, true, alpha, 1, 0, 0, 1);
     }
     ck_ok(da_blocks(DA_SHAPE(30, 11)));
     check_rank(dtype, 97, 61, hermitian, twice, false, true, alpha, beta, 0, 1, 0);

@@ -387,11 +387,17 @@ START_TEST(rank_updates)
         const da_rank_args args = {how & 1 ? DA_UPPER : DA_LOWER, trans,    hermitian, 0,
                                    {0.5, hermitian ? 0 : -2},     {-1.5, 0}};
         const da_rank_args args2 = {how & 1 ? DA_UPPER : DA_LOWER, trans, hermitian, 0, {0.5, -2}, {-1.5, 0}};
+        const da_rank_args nothing = {how & 1 ? DA_UPPER : DA_LOWER, trans, hermitian, 0, {0, 0}, {1, 0}};
 
         BOTH(da_codelet_rank_k, "a triangle", args, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
              positive(t, 0, 24));
         BOTH(da_codelet_rank_2k, "a triangle", args2, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
              trans ? matrix(t, 11, 24) : matrix(t, 24, 11), positive(t, 0, 24));
+        /* which makes the diagonal of a Hermitian c real */
+        BOTH(da_codelet_rank_k, "nothing added", nothing, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
+             matrix(t, 24, 24));
+        BOTH(da_codelet_rank_2k, "nothing added", nothing, trans ? matrix(t, 11, 24) : matrix(t, 24, 11),
+             trans ? matrix(t, 11, 24) : matrix(t, 24, 11), matrix(t, 24, 24));
     }
 }
 END_TEST
