@@ -12,7 +12,7 @@ import sys
 import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from numpy_compare import Array, np, shape_of  # noqa: E402
+from numpy_compare import Array, axes_of, np, shape_of  # noqa: E402
 from numpy_expressions import Numpy, random_view, run_variants, scalar, values  # noqa: E402
 
 try:
@@ -21,6 +21,7 @@ except ImportError:
     scipy = None
 
 FLOATS = ["float32", "float64", "complex64", "complex128"]
+INTEGERS = ["bool", "int8", "int32", "int64", "uint8", "uint64"]
 UPPER, LOWER, UNIT, TRANSPOSE, CONJ_TRANSPOSE, RIGHT, COMPLETE = 2, 4, 8, 16, 32, 64, 128
 NUMERICAL = 8
 checks = 0
@@ -106,6 +107,28 @@ def triangular(rng, dtype, shape, upper):
     return (triangle * scale + signs).astype(dtype), (np.triu(a, 1) if not upper else np.tril(a, -1))
 
 
+def whole(a, upper, hermitian):
+    """The symmetric or Hermitian matrices of which one triangle of `a` is read."""
+    strict = np.triu(a, 1) if upper else np.tril(a, -1)
+    diagonal = (a.real if hermitian else a) * np.eye(a.shape[-1])
+    return (strict + (herm(strict) if hermitian else np.swapaxes(strict, -1, -2)) + diagonal).astype(a.dtype)
+
+
+def outside(n, upper, unit=False):
+    """Where a function that reads one triangle should not look."""
+    return (np.tril(np.ones((n, n)), -1) if upper else np.triu(np.ones((n, n)), 1)) + (np.eye(n) if unit else 0) > 0
+
+
+def hidden(a, upper, unit=False):
+    """`a` with NaN there."""
+    return np.where(outside(a.shape[-1], upper, unit), np.asarray(np.nan, a.dtype), a)
+
+
+def regular(rng, dtype, shape):
+    """Matrices of (..., m, n) of full rank and moderate condition."""
+    return (values(rng, dtype, shape, small=True) + 3 * np.eye(*shape[-2:])).astype(dtype)
+
+
 def wide(a):
     """In the larger precision."""
     return a.astype("complex128" if a.dtype.kind == "c" else "float64")
@@ -118,6 +141,19 @@ def exact(a):
 
 def herm(a):
     return np.conj(np.swapaxes(a, -1, -2))
+
+
+def turned(a, op):
+    return {0: a, TRANSPOSE: np.swapaxes(a, -1, -2), CONJ_TRANSPOSE: herm(a)}[op]
+
+
+def real_dtype(dtype):
+    return np.dtype(dtype).type(0).real.dtype
+
+
+def upper_or_lower(rng):
+    upper = bool(rng.integers(2))
+    return upper, UPPER if upper else LOWER
 
 
 # ---- checks ----
@@ -149,6 +185,15 @@ def equal(what, ours, theirs):
     assert ours.shape == theirs.shape and np.array_equal(ours, theirs), "%s: %s instead of %s" % (what, ours, theirs)
 
 
+def sums(what, ours, theirs, scale, terms, dtype):
+    """Sums of so many products, element by element; `scale` has those of the magnitudes."""
+    global checks
+    shaped(what, ours, np.shape(theirs), dtype)
+    checks += 1
+    bound = (terms + 2) * 2 * np.finfo(dtype).eps * scale + np.finfo(dtype).tiny
+    assert np.all(np.abs(ours - theirs) <= bound), "%s: %s instead of %s" % (what, ours, theirs)
+
+
 def solves(what, x, a, b):
     """|a x - b| is small."""
     n = max(a.shape[-1], 1)
@@ -159,7 +204,7 @@ def solves(what, x, a, b):
 # ---- products ----
 
 def matmul(lib, rng):
-    dtype = str(rng.choice(FLOATS + ["bool", "int8", "int32", "int64", "uint8", "uint64"]))
+    dtype = str(rng.choice(FLOATS + INTEGERS))
     m, k, n = extent(rng), extent(rng), extent(rng)
     shape = lead(rng)
     a_shape, b_shape = broadcastable(rng, shape) + (m, k), broadcastable(rng, shape) + (k, n)
@@ -174,36 +219,244 @@ def matmul(lib, rng):
         equal("matmul", ours, np.asarray(np.matmul(a, b)))
         return
     theirs = np.asarray(np.matmul(exact(a), exact(b)))
-    shaped("matmul", ours, theirs.shape, dtype)
-    scale = np.asarray(np.matmul(np.abs(exact(a)), np.abs(exact(b))))  # element by element
-    global checks
-    checks += 1
-    bound = (k + 2) * 2 * np.finfo(dtype).eps * scale + np.finfo(dtype).tiny
-    assert np.all(np.abs(ours - theirs) <= bound), "matmul: %s instead of %s" % (ours, theirs)
+    sums("matmul", ours, theirs, np.matmul(np.abs(exact(a)), np.abs(exact(b))), k, dtype)
+
+
+def factor(rng, dtype, complex_too=True):
+    """An alpha or beta."""
+    x = [0.0, 1.0, -1.0, 2.5][rng.integers(4)]
+    return complex(x, 1.5) if complex_too and np.dtype(dtype).kind == "c" and rng.random() < .5 else x
+
+
+def unused(rng, factor, a):
+    """`a`, sometimes with a NaN where nothing should look: with a factor of 0."""
+    a = np.array(a)
+    if factor == 0 and a.size and rng.random() < .5:
+        a.flat[int(rng.integers(a.size))] = np.nan
+    return a
 
 
 def gemm(lib, rng):
     dtype = str(rng.choice(FLOATS))
     m, k, n = extent(rng), extent(rng), extent(rng)
     shape = lead(rng)
+    alpha, beta = factor(rng, dtype), factor(rng, dtype)
+    own = rng.random() < .2  # its own transpose
     a = random_floats(rng, dtype, broadcastable(rng, shape) + (m, k))
-    b = random_floats(rng, dtype, broadcastable(rng, shape) + (k, n))
+    b = np.swapaxes(a, -1, -2) if own else random_floats(rng, dtype, broadcastable(rng, shape) + (k, n))
+    n = b.shape[-1]
     c = np.array(random_floats(rng, dtype, shape + (m, n)))
-    alpha, beta = [[0.0, 1.0, -1.0, 2.5][rng.integers(4)] for _ in range(2)]
-    if np.dtype(dtype).kind == "c" and rng.random() < .5:
-        alpha = complex(alpha, 1.5)
-        beta = complex(beta, -.5)
-    if beta == 0 and c.size and rng.random() < .5:
-        c.flat[0] = np.nan  # is not read
-    held = lib.operand(rng, c)
-    lib.check(lib.c.da_gemm(held, scalar(alpha), lib.operand(rng, a), lib.operand(rng, b), scalar(beta)))
+    held, held_a = lib.operand(rng, unused(rng, beta, c)), lib.operand(rng, unused(rng, alpha, a))
+    held_b = lib.make("da_matrix_transpose", held_a) if own else lib.operand(rng, b)
+    lib.check(lib.c.da_gemm(held, scalar(alpha), held_a, held_b, scalar(beta)))
     ours = held.numpy()
-    if beta == 0:
-        c = np.zeros_like(c)
     theirs = alpha * np.matmul(exact(a), exact(b)) + beta * exact(c)
     shaped("gemm", ours, c.shape, dtype)
     scale = np.sqrt(k + 2) * abs(alpha) * norm(a) * norm(b) + 2 * abs(beta) * norm(c)
     small("gemm", ours - theirs, scale, 3, dtype)
+
+
+def gemm_integers(lib, rng):
+    dtype = str(rng.choice(INTEGERS))
+    m, k, n = extent(rng), extent(rng), extent(rng)
+    shape = lead(rng)
+    a, b = values(rng, dtype, broadcastable(rng, shape) + (m, k)), values(rng, dtype, broadcastable(rng, shape) + (k, n))
+    c = values(rng, dtype, shape + (m, n))
+    alpha, beta = [int(x) for x in rng.integers(0, 2 if dtype == "bool" else 100, 2)]
+    if np.dtype(dtype).kind == "i":
+        beta = -beta
+    held = lib.operand(rng, c)
+    lib.check(lib.c.da_gemm(held, scalar(alpha), lib.operand(rng, a), lib.operand(rng, b), scalar(beta)))
+    theirs = np.asarray(alpha, dtype) * np.matmul(a, b) + np.asarray(beta, dtype) * c
+    equal("gemm of %s" % dtype, held.numpy(), theirs.astype(dtype))
+
+
+def any_shape(rng, axes):
+    return tuple(int(n) for n in rng.choice([0, 1, 2, 3, 5, 8], axes, p=[.04, .16, .2, .2, .2, .2]))
+
+
+def tensordot(lib, rng):
+    dtype = str(rng.choice(FLOATS + INTEGERS))
+    common = any_shape(rng, int(rng.integers(0, 3)))
+    rest = [any_shape(rng, int(rng.integers(0, 3))) for _ in range(2)]
+    named = rng.random() < .5
+    make = random_floats if dtype in FLOATS else values
+    shapes, axes = [], []
+    for side in range(2):
+        shape = rest[side] + common if side == 0 else common + rest[side]
+        at = [len(rest[0]) + i if side == 0 else i for i in range(len(common))]
+        order = [int(d) for d in rng.permutation(len(shape))] if named else list(range(len(shape)))
+        shapes.append(tuple(shape[d] for d in order))
+        axes.append([order.index(d) - len(shape) * int(rng.integers(2)) for d in at])
+    a, b = make(rng, dtype, shapes[0]), make(rng, dtype, shapes[1])
+    if named:
+        ours = lib.make("da_tensordot_axes", lib.operand(rng, a), lib.operand(rng, b), axes_of(axes[0]), axes_of(axes[1]))
+        how = axes
+    else:
+        ours = lib.make("da_tensordot", lib.operand(rng, a), lib.operand(rng, b), len(common))
+        how = len(common)
+    if dtype in FLOATS:
+        theirs, scale = np.tensordot(exact(a), exact(b), how), np.tensordot(np.abs(exact(a)), np.abs(exact(b)), how)
+        sums("tensordot", ours.numpy(), theirs, scale, int(np.prod(common)), dtype)
+    else:
+        equal("tensordot", ours.numpy(), np.asarray(np.tensordot(a, b, how)))
+
+
+def promoted(a, b):
+    """Both in the dtype that they are promoted to, and this dtype; floats in the largest precision."""
+    dtype = np.promote_types(a.dtype, b.dtype)
+    return [exact(x.astype(dtype)) if dtype.kind in "fc" else x.astype(dtype) for x in (a, b)] + [dtype]
+
+
+def vecdot(lib, rng):
+    """Of any two dtypes; NumPy 1 has none."""
+    first, second = [str(rng.choice(FLOATS + INTEGERS)) for _ in range(2)]
+    shape = any_shape(rng, int(rng.integers(0, 4)))
+    k, axis = extent(rng), -1 - int(rng.integers(len(shape) + 1))
+
+    def operand(dtype):
+        """The vectors along `axis` of an array whose other axes broadcast."""
+        others = broadcastable(rng, shape)
+        others = others if len(others) >= -1 - axis else shape
+        x = values(rng, dtype, others + (k,), small=True)
+        return np.moveaxis(x, -1, axis)
+
+    a, b = operand(first), operand(second)
+    ours = lib.make("da_vecdot", lib.operand(rng, a), lib.operand(rng, b), axis).numpy()
+    x, y, dtype = promoted(np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1))
+    if dtype.kind in "fc":
+        sums("vecdot", ours, (np.conj(x) * y).sum(-1), np.abs(x * y).sum(-1), k, dtype)
+    elif dtype.kind == "b":
+        equal("vecdot", ours, np.asarray((x & y).any(-1)))
+    else:
+        equal("vecdot", ours, np.asarray((x * y).sum(-1, dtype=dtype)))
+
+
+def outer(lib, rng):
+    a, b = [values(rng, str(rng.choice(FLOATS + INTEGERS)), (extent(rng),), small=True) for _ in range(2)]
+    ours = lib.make("da_outer", lib.operand(rng, a), lib.operand(rng, b)).numpy()
+    x, y, dtype = promoted(a, b)
+    theirs = np.multiply.outer(x, y)
+    if dtype.kind in "fc":
+        sums("outer", ours, theirs, np.abs(theirs), 1, dtype)
+    else:
+        equal("outer", ours, theirs)
+
+
+def matrix_power(lib, rng):
+    dtype = str(rng.choice(FLOATS + INTEGERS))
+    m, power = min(extent(rng), 17), int(rng.integers(-4 if dtype in FLOATS else 0, 9))
+    shape = lead(rng) + (m, m)
+    a = (regular(rng, dtype, shape) / (3 + np.sqrt(m))).astype(dtype) if dtype in FLOATS else values(rng, dtype, shape, small=True)
+    held = lib.make("da_matrix_power", lib.operand(rng, a), ctypes.c_int64(power))
+    assert lib.fault(held) is None, lib.fault(held)
+    ours = held.numpy()
+    if dtype not in FLOATS:
+        equal("matrix_power %d" % power, ours, np.linalg.matrix_power(a, power))
+        return
+    shaped("matrix_power", ours, a.shape, dtype)
+    theirs = np.linalg.matrix_power(exact(a), abs(power))
+    limit = 3 * max(m, 1) * max(abs(power), 1)
+    if power >= 0:
+        small("matrix_power %d" % power, ours - theirs, np.maximum(norm(a), 1) ** power, limit, dtype)
+    elif m:
+        inverse = norm(np.linalg.inv(wide(a)))
+        small("matrix_power %d" % power, exact(ours) @ theirs - np.eye(m), (norm(a) * inverse) ** -power, limit, dtype)
+
+
+# ---- BLAS 3 ----
+
+def symm(lib, rng):
+    """And hemm."""
+    dtype = str(rng.choice(FLOATS))
+    m, n = extent(rng), extent(rng)
+    shape = lead(rng)
+    hermitian, right = [bool(rng.integers(2)) for _ in range(2)]
+    upper, flags = upper_or_lower(rng)
+    order = n if right else m
+    alpha, beta = factor(rng, dtype), factor(rng, dtype)
+    a = random_floats(rng, dtype, broadcastable(rng, shape) + (order, order))
+    b = random_floats(rng, dtype, broadcastable(rng, shape) + (m, n))
+    c = np.array(random_floats(rng, dtype, shape + (m, n)))
+    held = lib.operand(rng, unused(rng, beta, c))
+    lib.check(getattr(lib.c, "da_hemm" if hermitian else "da_symm")(
+        held, scalar(alpha), lib.operand(rng, hidden(a, upper)), lib.operand(rng, unused(rng, alpha, b)), scalar(beta),
+        flags | (RIGHT if right else 0)))
+    full = exact(whole(a, upper, hermitian))
+    theirs = alpha * (exact(b) @ full if right else full @ exact(b)) + beta * exact(c)
+    shaped("symm", held.numpy(), c.shape, dtype)
+    scale = np.sqrt(order + 2) * abs(alpha) * norm(full) * norm(b) + 2 * abs(beta) * norm(c)
+    small("hemm" if hermitian else "symm", held.numpy() - theirs, scale, 3, dtype)
+
+
+def rank_update(lib, rng):
+    """syrk, herk, syr2k, her2k."""
+    dtype = str(rng.choice(FLOATS))
+    n, k = extent(rng), extent(rng)
+    shape = lead(rng)
+    hermitian, twice, transposed = [bool(rng.integers(2)) for _ in range(3)]
+    name = ("her" if hermitian else "syr") + ("2k" if twice else "k")
+    upper, flags = upper_or_lower(rng)
+    op = CONJ_TRANSPOSE if hermitian else TRANSPOSE
+    if transposed:
+        flags |= int(rng.choice([TRANSPOSE, CONJ_TRANSPOSE])) if np.dtype(dtype).kind == "f" else op
+    alpha, beta = factor(rng, dtype, not hermitian or twice), factor(rng, dtype, not hermitian)
+    a, b = [random_floats(rng, dtype, broadcastable(rng, shape) + ((k, n) if transposed else (n, k))) for _ in range(2)]
+    b = b if twice else a
+    c = random_floats(rng, dtype, shape + (n, n))
+    other = outside(n, upper)
+    given = hidden(c, upper) if beta else np.full_like(c, np.nan)
+    held = lib.operand(rng, given)
+    operands = [lib.operand(rng, unused(rng, alpha, x)) for x in ((a, b) if twice else (a,))]
+    lib.check(getattr(lib.c, "da_" + name)(held, scalar(alpha), *operands, scalar(beta), flags))
+    ours = held.numpy()
+    equal(name + "'s other triangle", np.isnan(ours), np.broadcast_to(other, ours.shape))
+
+    def product(x, y):
+        x, y = exact(x), exact(y)
+        return turned(x, op) @ y if transposed else x @ turned(y, op)
+
+    theirs = alpha * product(a, b) + beta * exact(whole(c, upper, hermitian))
+    if twice:
+        theirs = theirs + (np.conj(alpha) if hermitian else alpha) * product(b, a)
+    if hermitian:
+        equal(name + "'s diagonal", np.diagonal(ours, axis1=-2, axis2=-1).imag, np.zeros(shape + (n,), real_dtype(dtype)))
+    scale = (2 if twice else 1) * np.sqrt(k + 2) * abs(alpha) * norm(a) * norm(b) + 2 * abs(beta) * norm(np.where(other, 0, c))
+    small(name, np.where(other, 0, ours - theirs), scale, 3, dtype)
+
+
+def triangular_in_place(lib, rng):
+    """trmm and trsm."""
+    dtype = str(rng.choice(FLOATS))
+    n, p = extent(rng), extent(rng)
+    shape = lead(rng)
+    solve_, unit, right = [bool(rng.integers(2)) for _ in range(3)]
+    upper, flags = upper_or_lower(rng)
+    op = int(rng.choice([0, TRANSPOSE, CONJ_TRANSPOSE]))
+    alpha = factor(rng, dtype)
+    t = triangular(rng, dtype, broadcastable(rng, shape) + (n, n), upper)[0]
+    given = hidden(t, upper, unit)
+    if unit:
+        t = (t * (1 - np.eye(n)) + np.eye(n)).astype(dtype)
+    if alpha == 0:  # nor a diagonal of zeros
+        given = np.zeros_like(given)
+    vector = not shape and t.ndim == 2 and rng.random() < .2
+    b = np.array(random_floats(rng, dtype, (n,) if vector else shape + ((p, n) if right else (n, p))))
+    held = lib.operand(rng, unused(rng, alpha, b))
+    flags |= op | (UNIT if unit else 0) | (RIGHT if right else 0)
+    lib.check(getattr(lib.c, "da_trsm" if solve_ else "da_trmm")(lib.operand(rng, given), held, scalar(alpha), flags))
+    assert lib.fault(held) is None, lib.fault(held)
+    ours = held.numpy()
+    shaped("trsm" if solve_ else "trmm", ours, b.shape, dtype)
+    if vector:
+        ours, b = (ours[None, :], b[None, :]) if right else (ours[:, None], b[:, None])
+    a = exact(turned(t, op))
+    before, after = (exact(ours), alpha * exact(b)) if solve_ else (alpha * exact(b), exact(ours))
+    error = (before @ a if right else a @ before) - after
+    if solve_:
+        small("trsm", error, norm(t) * norm(ours) + abs(alpha) * norm(b), 30 * max(n, 1), dtype)
+    else:
+        small("trmm", error, np.sqrt(n + 2) * abs(alpha) * norm(t) * norm(b), 3, dtype)
 
 
 # ---- Cholesky ----
@@ -213,8 +466,7 @@ def cholesky(lib, rng):
     n = extent(rng)
     a = definite(rng, dtype, lead(rng) + (n, n))
     upper = rng.random() < .5
-    other = np.tril(np.ones((n, n)), -1) if upper else np.triu(np.ones((n, n)), 1)
-    given = np.where(other, np.asarray(np.nan, dtype), a)  # is not read
+    other, given = outside(n, upper), hidden(a, upper)
     held = lib.operand(rng, given)
     l = lib.make("da_cholesky", held, ctypes.c_uint(UPPER if upper else LOWER)).numpy()
     shaped("cholesky", l, a.shape, dtype)
@@ -234,19 +486,74 @@ def cholesky(lib, rng):
     equal("the other triangle", np.isnan(held.numpy()), np.isnan(given))
 
 
+def right_side(rng, dtype, shape, n):
+    """A b for matrices of n x n, sometimes a vector."""
+    return random_floats(rng, dtype, (n,) if rng.random() < .2 else broadcastable(rng, shape) + (n, extent(rng)))
+
+
+def solution(what, x, a, b):
+    """That of da_solve() and its like."""
+    solves(what, x[..., None] if b.ndim == 1 else x, a, b[:, None] if b.ndim == 1 else b)
+
+
+def solve_definite(lib, rng):
+    """And cholesky_solve."""
+    dtype = str(rng.choice(FLOATS))
+    n = extent(rng)
+    shape = lead(rng)
+    a = definite(rng, dtype, broadcastable(rng, shape) + (n, n))
+    b = right_side(rng, dtype, shape, n)
+    upper, flags = upper_or_lower(rng)
+    x = lib.make("da_solve_definite", lib.operand(rng, hidden(a, upper)), lib.operand(rng, b), flags).numpy()
+    solution("solve_definite", x, a, b)
+    factor_ = lib.make("da_cholesky", lib.operand(rng, hidden(a, upper)), flags).numpy()
+    x = lib.make("da_cholesky_solve", lib.operand(rng, hidden(factor_, upper)), lib.operand(rng, b), flags).numpy()
+    solution("cholesky_solve", x, a, b)
+
+
 # ---- QR ----
 
 def qr(lib, rng):
     dtype = str(rng.choice(FLOATS))
     m, n = extent(rng) * int(rng.choice([1, 1, 3])), extent(rng)
-    k = min(m, n)
+    complete = rng.random() < .3
+    k = m if complete else min(m, n)
     a = random_floats(rng, dtype, lead(rng) + (m, n))
-    q, r = [x.numpy() for x in lib.two("da_qr", lib.operand(rng, a))]
+    q, r = [x.numpy() for x in lib.two("da_qr_complete" if complete else "da_qr", lib.operand(rng, a))]
     shaped("q", q, a.shape[:-1] + (k,), dtype)
     shaped("r", r, a.shape[:-2] + (k, n), dtype)
     equal("r's zeros", np.tril(r, -1), np.zeros_like(r))
     small("qr", exact(q) @ exact(r) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
     small("q", herm(exact(q)) @ exact(q) - np.eye(k), np.ones(a.shape[:-2]), 30 * max(m, n, 1), dtype)
+
+
+def lq(lib, rng):
+    dtype = str(rng.choice(FLOATS))
+    m, n = extent(rng), extent(rng) * int(rng.choice([1, 1, 3]))
+    k = min(m, n)
+    a = random_floats(rng, dtype, lead(rng) + (m, n))
+    l, q = [x.numpy() for x in lib.two("da_lq", lib.operand(rng, a))]
+    shaped("l", l, a.shape[:-1] + (k,), dtype)
+    shaped("q", q, a.shape[:-2] + (k, n), dtype)
+    equal("l's zeros", np.triu(l, 1), np.zeros_like(l))
+    small("lq", exact(l) @ exact(q) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
+    small("q", exact(q) @ herm(exact(q)) - np.eye(k), np.ones(a.shape[:-2]), 30 * max(m, n, 1), dtype)
+
+
+def applied(lib, rng, f, dtype, m):
+    """da_qr_apply() against Q formed, which is m x m."""
+    q = exact(lib.make("da_qr_q", f, COMPLETE).numpy())
+    right = bool(rng.integers(2))
+    op = int(rng.choice([0, CONJ_TRANSPOSE] + ([TRANSPOSE] if np.dtype(dtype).kind == "f" else [])))
+    p = extent(rng)
+    vector = rng.random() < .15
+    b = random_floats(rng, dtype, (m,) if vector else lead(rng) + ((p, m) if right else (m, p)))
+    x = lib.make("da_qr_apply", f, lib.operand(rng, b), (RIGHT if right else 0) | op).numpy()
+    shaped("q applied", x, b.shape, dtype)
+    if vector:
+        x, b = (x[None, :], b[None, :]) if right else (x[:, None], b[:, None])
+    theirs = exact(b) @ turned(q, op) if right else turned(q, op) @ exact(b)
+    small("q applied", x - theirs, norm(b), 60 * max(m, 1), dtype)
 
 
 def qr_factors(lib, rng):
@@ -256,25 +563,35 @@ def qr_factors(lib, rng):
     rows = m if complete else min(m, n)
     a = random_floats(rng, dtype, (m, n))
     f = ctypes.c_void_p()
-    lib.check(lib.c.da_qr_factor(ctypes.byref(f), lib.operand(rng, a)))
+    given = lib.operand(rng, a)
+    lib.check(getattr(lib.c, "da_qr_factor_inplace" if rng.random() < .4 else "da_qr_factor")(ctypes.byref(f), given))
+    del given
     flags = ctypes.c_uint(COMPLETE if complete else 0)
     q, r = lib.make("da_qr_q", f, flags).numpy(), lib.make("da_qr_r", f, flags).numpy()
     shaped("q", q, (m, rows), dtype)
     shaped("r", r, (rows, n), dtype)
     small("qr", exact(q) @ exact(r) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
     small("q", herm(exact(q)) @ exact(q) - np.eye(rows), 1, 30 * max(m, n, 1), dtype)
-    # applied without being formed
-    if not complete:
-        q = lib.make("da_qr_q", f, ctypes.c_uint(COMPLETE)).numpy()
-    right, turned = rng.random() < .5, rng.random() < .5
-    p = extent(rng)
-    b = random_floats(rng, dtype, lead(rng) + ((p, m) if right else (m, p)))
-    x = lib.make("da_qr_apply", f, lib.operand(rng, b),
-                 ctypes.c_uint((RIGHT if right else 0) | (CONJ_TRANSPOSE if turned else 0))).numpy()
-    op = herm(exact(q)) if turned else exact(q)
-    theirs = exact(b) @ op if right else op @ exact(b)
-    shaped("q applied", x, b.shape, dtype)
-    small("q applied", x - theirs, norm(b), 60 * max(m, 1), dtype)
+    applied(lib, rng, f, dtype, m)
+    lib.c.da_qr_factors_release(ctypes.byref(f))
+
+
+def lq_factors(lib, rng):
+    dtype = str(rng.choice(FLOATS))
+    m, n = extent(rng), extent(rng) * int(rng.choice([1, 1, 3]))
+    complete = rng.random() < .5
+    columns = n if complete else min(m, n)
+    a = random_floats(rng, dtype, (m, n))
+    f = ctypes.c_void_p()
+    lib.check(lib.c.da_lq_factor(ctypes.byref(f), lib.operand(rng, a)))
+    flags = ctypes.c_uint(COMPLETE if complete else 0)
+    l, q = lib.make("da_lq_l", f, flags).numpy(), lib.make("da_qr_q", f, flags).numpy()
+    shaped("l", l, (m, columns), dtype)
+    shaped("q", q, (columns, n), dtype)
+    equal("l's zeros", np.triu(l, 1), np.zeros_like(l))
+    small("lq", exact(l) @ exact(q) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
+    small("q", exact(q) @ herm(exact(q)) - np.eye(columns), 1, 30 * max(m, n, 1), dtype)
+    applied(lib, rng, f, dtype, n)
     lib.c.da_qr_factors_release(ctypes.byref(f))
 
 
@@ -360,8 +677,8 @@ def solve_triangular(lib, rng):
     shape = lead(rng)
     upper, unit, right = [bool(rng.integers(2)) for _ in range(3)]
     op = int(rng.choice([0, TRANSPOSE, CONJ_TRANSPOSE]))
-    t, outside = triangular(rng, dtype, broadcastable(rng, shape) + (n, n), upper)
-    given = (t + outside).astype(dtype)
+    t, rest = triangular(rng, dtype, broadcastable(rng, shape) + (n, n), upper)
+    given = (t + rest).astype(dtype)
     if unit:
         given = np.where(np.eye(n), np.asarray(np.nan, dtype), given)
         t = (t * (1 - np.eye(n)) + np.eye(n)).astype(dtype)
@@ -372,7 +689,7 @@ def solve_triangular(lib, rng):
     held = lib.make("da_solve_triangular", lib.operand(rng, given), lib.operand(rng, b), flags)
     assert lib.fault(held) is None, lib.fault(held)
     x = held.numpy()
-    a = {0: t, TRANSPOSE: np.swapaxes(t, -1, -2), CONJ_TRANSPOSE: herm(t)}[op]
+    a = turned(t, op)
 
     def check(x, b):
         if vector:
@@ -392,25 +709,163 @@ def solve_triangular(lib, rng):
     check(held.numpy(), b)
 
 
-def lstsq(lib, rng):
-    dtype = str(rng.choice(FLOATS))
-    n = extent(rng)
-    m = n + extent(rng)
-    shape = lead(rng)
-    a = (values(rng, dtype, broadcastable(rng, shape) + (m, n), small=True) + 3 * np.eye(m, n)).astype(dtype)
-    b = random_floats(rng, dtype, broadcastable(rng, shape) + (m, extent(rng)))
-    held = lib.make("da_lstsq", lib.operand(rng, a), lib.operand(rng, b))
-    assert lib.fault(held) is None, lib.fault(held)
-    x = held.numpy()
-    shaped("lstsq", x, np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + (n, b.shape[-1]), dtype)
-    if not x.size:
+def least_squares(what, x, a, b):
+    """What NumPy's SVD gives, one matrix after the other."""
+    dtype = a.dtype
+    m, n = a.shape[-2:]
+    shaped(what, x, np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + (n, b.shape[-1]), dtype)
+    if not x.size or not m:
+        equal(what, x, np.zeros_like(x))
         return
     for at in np.ndindex(*x.shape[:-2]):
         one, other = np.broadcast_to(a, x.shape[:-2] + a.shape[-2:])[at], np.broadcast_to(b, x.shape[:-2] + b.shape[-2:])[at]
         theirs, _, rank, s = np.linalg.lstsq(wide(one), wide(other), rcond=None)
         cond = s[0] / s[-1]
         residual = norm(exact(other) - exact(one) @ exact(theirs))
-        small("lstsq", exact(x[at]) - theirs, cond * (norm(theirs) + cond * residual / norm(one)), 30 * m, dtype)
+        small(what, exact(x[at]) - theirs, cond * (norm(theirs) + cond * residual / norm(one)), 30 * max(m, n), dtype)
+
+
+def lstsq(lib, rng):
+    """Tall: the least residual; wide: the shortest solution. qr_solve from the factors of either."""
+    dtype = str(rng.choice(FLOATS))
+    k, more = extent(rng), extent(rng)
+    m, n = (k, k + more) if rng.random() < .5 else (k + more, k)
+    shape = lead(rng)
+    a = regular(rng, dtype, broadcastable(rng, shape) + (m, n))
+    b = right_side(rng, dtype, shape, m)
+    column = b[:, None] if b.ndim == 1 else b
+    held = lib.make("da_lstsq", lib.operand(rng, a), lib.operand(rng, b))
+    assert lib.fault(held) is None, lib.fault(held)
+    x = held.numpy()
+    least_squares("lstsq", x[..., None] if b.ndim == 1 else x, a, column)
+    if a.ndim > 2:
+        return
+    f = ctypes.c_void_p()
+    lib.check(getattr(lib.c, "da_lq_factor" if m < n or (m == n and rng.random() < .5) else "da_qr_factor")(
+        ctypes.byref(f), lib.operand(rng, a)))
+    held = lib.make("da_qr_solve", f, lib.operand(rng, b))
+    assert lib.fault(held) is None, lib.fault(held)
+    x = held.numpy()
+    least_squares("qr_solve", x[..., None] if b.ndim == 1 else x, a, column)
+    lib.c.da_qr_factors_release(ctypes.byref(f))
+
+
+def lu_nopivot(lib, rng):
+    """Of matrices that need no exchanges; and da_lu_inplace() against da_lu()."""
+    dtype = str(rng.choice(FLOATS))
+    m, n = extent(rng), extent(rng)
+    k = min(m, n)
+    a = values(rng, dtype, lead(rng) + (m, n), small=True)
+    a = (a / max(m, n, 1) + 2 * np.eye(m, n)).astype(dtype)
+    b = right_side(rng, dtype, a.shape[:-2], n)
+    held = lib.make("da_lu_nopivot", lib.operand(rng, a))
+    inside = lib.operand(rng, a)
+    lib.check(lib.c.da_lu_nopivot_inplace(inside))
+    for factors in (held, inside):
+        f = factors.numpy()
+        shaped("lu_nopivot", f, a.shape, dtype)
+        l, u = np.tril(f[..., :k], -1) + np.eye(m, k, dtype=dtype), np.triu(f[..., :k, :])
+        small("lu_nopivot", exact(l) @ exact(u) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
+        if m == n:
+            op = int(rng.choice([0, TRANSPOSE, CONJ_TRANSPOSE]))
+            solution("lu_solve", lib.make("da_lu_solve", factors, None, lib.operand(rng, b), op).numpy(), turned(a, op), b)
+
+
+def lu_solve(lib, rng):
+    """With the factors' transposes too; factors in place."""
+    dtype = str(rng.choice(FLOATS))
+    n = extent(rng)
+    a = regular(rng, dtype, lead(rng) + (n, n))
+    b = right_side(rng, dtype, a.shape[:-2], n)
+    factors = lib.operand(rng, a)
+    if rng.random() < .5:
+        out = ctypes.c_void_p()
+        lib.check(lib.c.da_lu_inplace(factors, ctypes.byref(out)))
+        pivots = Array(lib, out)
+    else:
+        factors, pivots = lib.two("da_lu", factors)
+    op = int(rng.choice([0, TRANSPOSE, CONJ_TRANSPOSE]))
+    x = lib.make("da_lu_solve", factors, pivots, lib.operand(rng, b), op)
+    assert lib.fault(x) is None, lib.fault(x)
+    solution("lu_solve", x.numpy(), turned(a, op), b)
+
+
+def solve_mixed(lib, rng):
+    dtype = str(rng.choice(["float64", "complex128"]))
+    n = extent(rng)
+    shape = lead(rng)
+    a = random_floats(rng, dtype, broadcastable(rng, shape) + (n, n))
+    if rng.random() < .7:
+        a = regular(rng, dtype, a.shape)
+    b = right_side(rng, dtype, shape, n)
+    held = lib.make("da_solve_mixed", lib.operand(rng, a), lib.operand(rng, b))
+    plain = lib.make("da_solve", lib.operand(rng, a), lib.operand(rng, b))
+    assert lib.fault(held) == lib.fault(plain), "%s, da_solve: %s" % (lib.fault(held), lib.fault(plain))
+    if lib.fault(plain) is None and np.all(np.isfinite(plain.numpy())):
+        solution("solve_mixed", held.numpy(), a, b)
+
+
+def ldl(lib, rng):
+    """Factors and pivots are LAPACK's; what is solved with them."""
+    dtype = str(rng.choice(FLOATS))
+    n = extent(rng)
+    symmetric = rng.random() < .5
+    upper, flags = upper_or_lower(rng)
+    flags |= TRANSPOSE if symmetric else 0
+    a = random_floats(rng, dtype, lead(rng) + (n, n))
+    a = whole(np.array(a), upper, not symmetric)
+    a = (a + np.diag(np.where(np.arange(n) % 2, -3, 3))).astype(dtype)  # of either sign, and regular
+    factors, pivots = lib.two("da_ldl", lib.operand(rng, hidden(a, upper)), ctypes.c_uint(flags))
+    shaped("ldl", factors.numpy(), a.shape, dtype)
+    shaped("pivots", pivots.numpy(), a.shape[:-1], "int64")
+    equal("ldl's zeros", np.where(outside(n, upper), factors.numpy(), 0), np.zeros_like(a))
+    b = right_side(rng, dtype, a.shape[:-2], n)
+    x = lib.make("da_ldl_solve", factors, pivots, lib.operand(rng, b), ctypes.c_uint(flags))
+    if lib.fault(x) is None and np.all(np.isfinite(x.numpy())):
+        solution("ldl_solve", x.numpy(), a, b)
+    if scipy and n and a.ndim == 2:
+        sytrf = scipy.linalg.get_lapack_funcs(("sytrf" if symmetric or np.dtype(dtype).kind == "f" else "hetrf",), (a,))[0]
+        _, theirs, info = sytrf(a, lower=not upper)
+        if real_dtype(dtype) == np.float64:
+            equal("ldl's pivots", pivots.numpy(), np.where(theirs < 0, theirs, theirs - 1).astype("int64"))
+
+
+def inverses(lib, rng):
+    """inv, det, slogdet and rcond of the same matrices."""
+    dtype = str(rng.choice(FLOATS))
+    real = real_dtype(dtype)
+    n = extent(rng)
+    a = regular(rng, dtype, lead(rng) + (n, n))
+    theirs = np.linalg.inv(wide(a)) if a.size else wide(a)
+    held = lib.make("da_inv", lib.operand(rng, a))
+    assert lib.fault(held) is None, lib.fault(held)
+    ours = held.numpy()
+    shaped("inv", ours, a.shape, dtype)
+    size = norm(a) * norm(theirs)  # not less than the condition
+    small("inv", exact(ours) @ exact(a) - np.eye(n), size, 30 * max(n, 1), dtype)
+    # a determinant changes by its own size times the condition
+    sign, logabs = np.linalg.slogdet(wide(a)) if n else (np.ones(a.shape[:-2], wide(a).dtype), np.zeros(a.shape[:-2]))
+    with np.errstate(all="ignore"):
+        det = sign * np.exp(logabs)
+    d = lib.make("da_det", lib.operand(rng, a)).numpy()
+    s, l = [x.numpy() for x in lib.two("da_slogdet", lib.operand(rng, a))]
+    for what, x, want, scale in (("det", d, det, np.abs(det) * size), ("sign", s, sign, size), ("logabsdet", l, logabs, size)):
+        shaped(what, x, a.shape[:-2], real if what == "logabsdet" else dtype)
+        small(what, (exact(x) - want)[..., None, None], scale + np.abs(logabs), 30 * max(n, 1), dtype)
+    # an estimate: never less, but for rounding, than what is estimated
+    given, flags = a, 0
+    if rng.random() < .4:
+        a = definite(rng, dtype, a.shape)
+        upper, flags = upper_or_lower(rng)
+        given = hidden(a, upper)
+    ours = lib.make("da_rcond", lib.operand(rng, given), flags).numpy()
+    shaped("rcond", ours, a.shape[:-2], real)
+    if not n:
+        return
+    theirs = 1 / np.linalg.cond(wide(a), 1)
+    global checks
+    checks += 1
+    assert np.all(ours >= theirs * (1 - 1e-2)) and np.all(ours <= theirs * 10), "rcond: %s instead of %s" % (ours, theirs)
 
 
 # ---- breakdowns ----
@@ -511,16 +966,18 @@ def svd(lib, rng):
     dtype = str(rng.choice(FLOATS))
     m, n = extent(rng), extent(rng)
     k = min(m, n)
+    complete = rng.random() < .3
+    left, right = (m, n) if complete else (k, k)
     a = random_floats(rng, dtype, lead(rng) + (m, n))
-    u, s, vh = [x.numpy() for x in many(lib, "da_svd", 3, lib.operand(rng, a), ctypes.c_uint(0))]
+    u, s, vh = [x.numpy() for x in many(lib, "da_svd", 3, lib.operand(rng, a), ctypes.c_uint(COMPLETE if complete else 0))]
     alone = lib.make("da_svdvals", lib.operand(rng, a)).numpy()
-    real = np.dtype(dtype).type(0).real.dtype
+    real = real_dtype(dtype)
     shaped("s", s, a.shape[:-2] + (k,), real)
-    shaped("u", u, a.shape[:-1] + (k,), dtype)
-    shaped("vh", vh, a.shape[:-2] + (k, n), dtype)
-    small("svd", (exact(u) * s[..., None, :]) @ exact(vh) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
-    small("u", herm(exact(u)) @ exact(u) - np.eye(k), 1, 30 * max(m, 1), dtype)
-    small("vh", exact(vh) @ herm(exact(vh)) - np.eye(k), 1, 30 * max(n, 1), dtype)
+    shaped("u", u, a.shape[:-1] + (left,), dtype)
+    shaped("vh", vh, a.shape[:-2] + (right, n), dtype)
+    small("svd", (exact(u[..., :k]) * s[..., None, :]) @ exact(vh[..., :k, :]) - exact(a), norm(a), 30 * max(m, n, 1), dtype)
+    small("u", herm(exact(u)) @ exact(u) - np.eye(left), 1, 30 * max(m, 1), dtype)
+    small("vh", exact(vh) @ herm(exact(vh)) - np.eye(right), 1, 30 * max(n, 1), dtype)
     theirs = np.linalg.svd(wide(a), compute_uv=False) if a.size else s.astype(float)
     for values_ in (s, alone):
         small("NumPy's singular values", (values_ - theirs)[..., None], norm(a), 30 * max(m, n, 1), dtype)
@@ -532,8 +989,7 @@ def eigh(lib, rng):
     a = random_floats(rng, dtype, lead(rng) + (n, n))
     a = ((wide(a) + herm(wide(a))) / 2).astype(dtype)
     upper = rng.random() < .5
-    other = np.tril(np.ones((n, n)), -1) if upper else np.triu(np.ones((n, n)), 1)
-    given = np.where(other, np.asarray(np.nan, dtype), a)  # is not read
+    given = hidden(a, upper)
     flags = ctypes.c_uint(UPPER if upper else LOWER)
     w, v = [x.numpy() for x in many(lib, "da_eigh", 2, lib.operand(rng, given), flags)]
     alone = lib.make("da_eigvalsh", lib.operand(rng, given), flags).numpy()
@@ -543,6 +999,38 @@ def eigh(lib, rng):
     theirs = np.linalg.eigvalsh(wide(a)) if a.size else w
     for values_ in (w, alone):
         small("NumPy's eigenvalues", (values_ - theirs)[..., None], norm(a), 30 * max(n, 1), dtype)
+
+
+def eig(lib, rng):
+    """Vectors by their residual, values as those of a matrix nearby, which are NumPy's where they are well conditioned. Rows are of one
+    size: those of others LAPACK balances, and what is small then is the residual of the balanced matrix."""
+    dtype = str(rng.choice(FLOATS))
+    n = extent(rng)
+    a = values(rng, dtype, lead(rng) + (n, n), small=True)
+    a = np.round(a).astype(dtype) if rng.random() < .3 else (a * 10.0 ** rng.integers(-6, 7)).astype(dtype)
+    result = "complex64" if real_dtype(dtype) == np.float32 else "complex128"
+    w, v = [x.numpy() for x in many(lib, "da_eig", 2, lib.operand(rng, a))]
+    alone = lib.make("da_eigvals", lib.operand(rng, a)).numpy()
+    shaped("v", v, a.shape, result)
+    small("eig", exact(a) @ exact(v) - exact(v) * w[..., None, :], norm(a), 30 * max(n, 1), dtype)
+    lengths = np.sqrt((np.abs(exact(v)) ** 2).sum(-2))
+    small("v's columns", (lengths - 1)[..., None], np.ones(a.shape[:-2]), 30 * max(n, 1), dtype)
+    for values_ in (w, alone):
+        shaped("w", values_, a.shape[:-1], result)
+        trace = np.trace(exact(a), axis1=-2, axis2=-1)
+        small("the sum of w", (exact(values_).sum(-1) - trace)[..., None, None], norm(a), 30 * max(n, 1), dtype)
+        if not values_.size:
+            continue
+        shifted = wide(a)[..., None, :, :] - wide(values_)[..., None, None] * np.eye(n)
+        least = np.linalg.svd(shifted, compute_uv=False)[..., -1]
+        small("eigenvalues of a matrix nearby", least[..., None], norm(a), 30 * n, dtype)
+        for at in np.ndindex(*a.shape[:-2]):  # Bauer and Fike
+            theirs, vectors = np.linalg.eig(wide(a[at]))
+            cond = np.linalg.cond(vectors)
+            if not np.isfinite(cond):
+                continue
+            away = np.abs(wide(values_[at])[:, None] - theirs)
+            small("NumPy's eigenvalues", np.concatenate([away.min(0), away.min(1)])[None, :], cond * norm(a[at]), 60 * n, dtype)
 
 
 def pivoted(lib, rng):
@@ -571,8 +1059,10 @@ def lstsq_rank(lib, rng):
     small("lstsq_rank", exact(x.numpy()) - theirs, norm(wide(b)), 300 * max(m, n), dtype)
 
 
-PARTS = [(matmul, 60), (gemm, 60), (cholesky, 40), (qr, 40), (qr_factors, 40), (lu, 40), (solve, 40), (solve_triangular, 60),
-         (lstsq, 30), (svd, 30), (eigh, 30), (pivoted, 30), (lstsq_rank, 30), (breakdowns, 60)]
+PARTS = [(matmul, 60), (gemm, 60), (gemm_integers, 30), (tensordot, 60), (vecdot, 60), (outer, 30), (matrix_power, 50), (symm, 60),
+         (rank_update, 100), (triangular_in_place, 100), (cholesky, 40), (solve_definite, 40), (qr, 40), (lq, 40),
+         (qr_factors, 40), (lq_factors, 40), (lu, 40), (lu_nopivot, 30), (lu_solve, 40), (solve, 40), (solve_mixed, 40), (ldl, 50),
+         (inverses, 50), (solve_triangular, 60), (lstsq, 60), (svd, 30), (eigh, 30), (eig, 40), (pivoted, 30), (lstsq_rank, 30), (breakdowns, 60)]
 
 
 def main():
