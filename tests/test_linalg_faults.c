@@ -781,6 +781,41 @@ START_TEST(nan_and_infinity)
 }
 END_TEST
 
+/* With alpha 0 the other operands' values are not used, nor are their faults. */
+START_TEST(alpha_zero)
+{
+    const da_dtype dtype = float_dtypes[_i];
+
+    seed_values(48);
+    for (int tiling = 0; tiling < TILINGS; tiling++) {
+        DA_AUTO da_array *x = NULL, *g = NULL;
+
+        set_tiling(tiling);
+        x = carrying(dtype);
+        g = good(dtype);
+        for (int what = 0; what < 9; what++) {
+            DA_AUTO da_array *c = NULL;
+
+            ck_ok(da_copy(&c, g));
+            switch (what) {
+            case 0: ck_ok(da_gemm(c, 0, x, x, 2)); break;
+            case 1: ck_ok(da_symm(c, 0, x, x, 2, 0)); break;
+            case 2: ck_ok(da_hemm(c, 0, x, x, 2, DA_UPPER)); break;
+            case 3: ck_ok(da_syrk(c, 0, x, 2, 0)); break;
+            case 4: ck_ok(da_herk(c, 0, x, 2, DA_UPPER)); break;
+            case 5: ck_ok(da_syr2k(c, 0, x, g, 2, 0)); break;
+            case 6: ck_ok(da_her2k(c, 0, g, x, 0, 0)); break;
+            case 7: ck_ok(da_trmm(x, c, 0, DA_LOWER)); break;
+            default: ck_ok(da_trsm(x, c, 0, DA_LOWER)); break;
+            }
+            ck_assert_msg(da_wait(c) == DA_OK, "operation %d: %s", what, da_error());
+            ck_fails(da_wait(x), DA_ERROR_NUMERICAL, sentence);
+        }
+    }
+    set_tiling(0);
+}
+END_TEST
+
 /* All of an array written without its values being used: nothing is left of its faults. A part of it, or with its values: they stay. */
 START_TEST(cleared)
 {
@@ -829,4 +864,5 @@ DA_TEST_MAIN("linalg_faults", DA_CASE_LOOP("leading minors", FLOAT_DTYPES, leadi
              DA_CASE_LOOP("zero before NaN", FLOAT_DTYPES, zero_before_nan),
              DA_CASE_LOOP("batches", TILINGS, batches), DA_CASE_LOOP("inherited", FLOAT_DTYPES, inherited),
              DA_CASE_LOOP("NaN and infinity", FLOAT_DTYPES, nan_and_infinity),
+             DA_CASE_LOOP("alpha 0", FLOAT_DTYPES, alpha_zero),
              DA_CASE_LOOP("cleared", 2 * FLOAT_DTYPES, cleared))

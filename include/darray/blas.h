@@ -8,8 +8,8 @@
  * any write, however they overlap it.
  *
  * alpha and beta are numbers of any C type that the dtype holds (DA_ERROR_DTYPE for a complex one with reals). As in BLAS, with beta 0
- * what is written is not read before, and with alpha 0 the other operands' values are not used. Transposed operands are views
- * (da_matrix_transpose()) except where a flag is described.
+ * what is written is not read before, and with alpha 0 the other operands' values are not used, nor are their faults told. Transposed
+ * operands are views (da_matrix_transpose()) except where a flag is described.
  *
  * Triangles: DA_LOWER (also meant by 0) or DA_UPPER; nothing of the other one is read or written.
  */

@@ -278,7 +278,7 @@ static da_status build_gemm(operation *op, da_array *c, da_c128 alpha, const da_
         DA_TRY(product_tasks(op, p.w, alpha, a, b, beta));
     }
     DA_TRY(place_end(op, &p, c, 0));
-    return operation_in_place(op, c, overwritten, 2, inputs);
+    return operation_in_place(op, c, overwritten, is_zero(alpha) ? 0 : 2, inputs);
 }
 
 da_status(da_gemm)(da_array *c, da_scalar alpha, const da_array *a, const da_array *b, da_scalar beta)

@@ -219,7 +219,7 @@ static da_status build(operation *op, da_array *c, const da_array *a, const da_a
     }
     DA_TRY(rank_update_tasks(op, p.w, a, b, args));
     DA_TRY(place_end(op, &p, c, uplo));
-    return operation_in_place(op, c, false, inputs[1] ? 2 : 1, inputs);
+    return operation_in_place(op, c, false, is_zero(args.alpha) ? 0 : inputs[1] ? 2 : 1, inputs);
 }
 
 /* b is null for syrk and herk. */

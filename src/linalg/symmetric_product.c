@@ -131,7 +131,7 @@ static da_status build(operation *op, da_array *c, const da_array *a, const da_a
     }
     DA_TRY(symmetric_tasks(op, p.w, a, b, args));
     DA_TRY(place_end(op, &p, c, 0));
-    return operation_in_place(op, c, overwritten, 2, inputs);
+    return operation_in_place(op, c, overwritten, is_zero(args.alpha) ? 0 : 2, inputs);
 }
 
 static da_status run(da_array *c, da_scalar alpha, const da_array *a, const da_array *b, da_scalar beta,
