@@ -128,7 +128,8 @@ da_status da_slogdet(da_array **sign, da_array **logabsdet, const da_array *a)
     DA_TRY(column_of(&second, values, 1));
     DA_TRY(da_copy(&copy, first));
     DA_TRY(da_eval(logabsdet, da_real(second)));
-    da_array_move(sign, &copy);
+    *sign = copy; /* whatever stood there */
+    copy = NULL;
     return DA_OK;
 }
 
