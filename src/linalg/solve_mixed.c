@@ -76,12 +76,14 @@ da_status da_solve_mixed(da_array **x, const da_array *a, const da_array *b)
 {
     DA_AUTO da_array *matrix = NULL, *refined = NULL;
     da_status status;
+    da_shape lead;
 
     DA_TRY(array_check_out(x, "da_solve_mixed"));
     DA_TRY(check_system(a, "a", b, "da_solve_mixed"));
     if (da_kernels_half(a->s->dtype) == (da_dtype)0)
         return err_set(DA_ERROR_DTYPE, "da_solve_mixed: a is %s; it must be float64 or complex128",
                        da_dtype_name(a->s->dtype));
+    DA_TRY(common_lead(&lead, a, b, "da_solve_mixed"));
     DA_TRY(rt_check_may_wait("da_solve_mixed"));
     if (array_count(a) == 0 || array_count(b) == 0)
         return da_solve(x, a, b);
@@ -91,9 +93,5 @@ da_status da_solve_mixed(da_array **x, const da_array *a, const da_array *b)
     if (status == DA_ERROR_NUMERICAL || status == DA_ERROR_TASK || (status == DA_OK && !refined))
         return da_solve(x, a, b);
     DA_TRY(status);
-    if (b->ndim > 1)
-        da_array_move(x, &refined);
-    else
-        DA_TRY(da_squeeze(x, refined, DA_AXES(-1)));
-    return DA_OK;
+    return b->ndim > 1 ? da_array_retain(x, refined) : da_squeeze(x, refined, DA_AXES(-1));
 }
