@@ -11,7 +11,8 @@
 /* ---- tensordot ---- */
 
 /* The axes of `a` that are summed over, counted from the first, or an error. */
-static da_status check_axes(da_axes *out, const da_array *a, da_axes axes, const char *name)
+static da_status check_axes(da_axes *out, const da_array *a, da_axes axes, const char *name,
+                            const char *function)
 {
     bool seen[DA_MAX_NDIM] = {false};
 
@@ -19,10 +20,10 @@ static da_status check_axes(da_axes *out, const da_array *a, da_axes axes, const
         const int d = axes.axis[i] < 0 ? axes.axis[i] + a->ndim : axes.axis[i];
 
         if (d < 0 || d >= a->ndim)
-            return err_set(DA_ERROR_INDEX, "da_tensordot: axis %d of %s, which has %d", axes.axis[i], name,
+            return err_set(DA_ERROR_INDEX, "%s: axis %d of %s, which has %d", function, axes.axis[i], name,
                            a->ndim);
         if (seen[d])
-            return err_set(DA_ERROR_INDEX, "da_tensordot: axis %d of %s is named twice", axes.axis[i], name);
+            return err_set(DA_ERROR_INDEX, "%s: axis %d of %s is named twice", function, axes.axis[i], name);
         seen[d] = true;
         out->axis[i] = d;
     }
@@ -60,33 +61,35 @@ static da_status flatten(da_array **out, const da_array *a, da_axes summed, bool
     return da_reshape(out, turned, first ? DA_SHAPE(inner, outer) : DA_SHAPE(outer, inner));
 }
 
-da_status da_tensordot_axes(da_array **out, const da_array *a, const da_array *b, da_axes a_axes,
-                            da_axes b_axes)
+static da_status contract(da_array **out, const da_array *a, const da_array *b, da_axes a_axes,
+                          da_axes b_axes, const char *function)
 {
     DA_AUTO da_array *left = NULL, *right = NULL, *c = NULL;
     char a_text[SHAPE_TEXT], b_text[SHAPE_TEXT];
     da_axes as, bs;
     da_shape shape = {0}, a_shape, b_shape;
 
-    DA_TRY(array_check_out(out, "da_tensordot"));
-    DA_TRY(array_check(a, "da_tensordot", "a"));
-    DA_TRY(array_check(b, "da_tensordot", "b"));
-    DA_TRY(check_same_dtype(a, "a", b, "b", "da_tensordot"));
+    DA_TRY(array_check_out(out, function));
+    DA_TRY(array_check(a, function, "a"));
+    DA_TRY(array_check(b, function, "b"));
+    DA_TRY(check_same_dtype(a, "a", b, "b", function));
+    if (!da_kernels_multiply(a->s->dtype))
+        return err_set(DA_ERROR_DTYPE, "%s: a is %s, which cannot be multiplied (see da_astype)", function,
+                       da_dtype_name(a->s->dtype));
     if (a_axes.n < 0 || b_axes.n < 0 || a_axes.n != b_axes.n)
-        return err_set(DA_ERROR_SHAPE, "da_tensordot: %d axes of a and %d of b; they are pairs", a_axes.n,
+        return err_set(DA_ERROR_SHAPE, "%s: %d axes of a and %d of b; they are pairs", function, a_axes.n,
                        b_axes.n);
-    DA_TRY(check_axes(&as, a, a_axes, "a"));
-    DA_TRY(check_axes(&bs, b, b_axes, "b"));
+    DA_TRY(check_axes(&as, a, a_axes, "a", function));
+    DA_TRY(check_axes(&bs, b, b_axes, "b", function));
     a_shape = array_shape_of(a);
     b_shape = array_shape_of(b);
     for (int i = 0; i < as.n; i++)
         if (a->shape[as.axis[i]] != b->shape[bs.axis[i]])
             return err_set(
-                DA_ERROR_SHAPE,
-                "da_tensordot: a has shape %s and b has shape %s; a's axis %d and b's axis %d differ",
-                shape_text(&a_shape, a_text), shape_text(&b_shape, b_text), as.axis[i], bs.axis[i]);
+                DA_ERROR_SHAPE, "%s: a has shape %s and b has shape %s; a's axis %d and b's axis %d differ",
+                function, shape_text(&a_shape, a_text), shape_text(&b_shape, b_text), as.axis[i], bs.axis[i]);
     if (a->ndim + b->ndim - 2 * as.n > DA_MAX_NDIM)
-        return err_set(DA_ERROR_SHAPE, "da_tensordot: the result would have %d axes; %d are possible",
+        return err_set(DA_ERROR_SHAPE, "%s: the result would have %d axes; %d are possible", function,
                        a->ndim + b->ndim - 2 * as.n, DA_MAX_NDIM);
     DA_TRY(flatten(&left, a, as, false, &shape));
     DA_TRY(flatten(&right, b, bs, true, &shape));
@@ -94,6 +97,12 @@ da_status da_tensordot_axes(da_array **out, const da_array *a, const da_array *b
         return da_matmul(out, left, right);
     DA_TRY(da_matmul(&c, left, right));
     return da_reshape(out, c, shape);
+}
+
+da_status da_tensordot_axes(da_array **out, const da_array *a, const da_array *b, da_axes a_axes,
+                            da_axes b_axes)
+{
+    return contract(out, a, b, a_axes, b_axes, "da_tensordot_axes");
 }
 
 da_status da_tensordot(da_array **out, const da_array *a, const da_array *b, int axes)
@@ -109,7 +118,7 @@ da_status da_tensordot(da_array **out, const da_array *a, const da_array *b, int
         last.axis[i] = a->ndim - axes + i;
         first.axis[i] = i;
     }
-    return da_tensordot_axes(out, a, b, last, first);
+    return contract(out, a, b, last, first, "da_tensordot");
 }
 
 /* ---- vecdot, outer ---- */
@@ -128,11 +137,15 @@ da_status da_vecdot(da_array **out, const da_array *a, const da_array *b, int ax
         return err_set(DA_ERROR_INDEX,
                        "da_vecdot: axis %d of arrays that have %d and %d; it is counted from the last, -1",
                        axis, a->ndim, b->ndim);
-    if (a->shape[a->ndim + axis] != b->shape[b->ndim + axis]) {
+    for (int d = -1; d >= -a->ndim && d >= -b->ndim; d--) {
+        const int64_t m = a->shape[a->ndim + d], n = b->shape[b->ndim + d];
+
+        if (m == n || (d != axis && (m == 1 || n == 1)))
+            continue;
         a_shape = array_shape_of(a);
         b_shape = array_shape_of(b);
         return err_set(DA_ERROR_SHAPE, "da_vecdot: a has shape %s and b has shape %s; their axes %d differ",
-                       shape_text(&a_shape, a_text), shape_text(&b_shape, b_text), axis);
+                       shape_text(&a_shape, a_text), shape_text(&b_shape, b_text), d);
     }
     dtype = dtype_promote(a->s->dtype, b->s->dtype);
     DA_TRY(da_sum(&sum, dtype_is_complex(a->s->dtype) ? da_multiply(da_conj(a), b) : da_multiply(a, b),
