@@ -415,6 +415,7 @@ double model_expect_like(model *m, da_device_kind kind, double bytes, double flo
 {
     const model_size size = {.bytes = bytes, .flops = flops};
     const model_point *same = NULL;
+    double mean, deviation;
     bool sure;
 
     for (int i = 0; i < m->npoints && !same; i++) {
@@ -424,6 +425,8 @@ double model_expect_like(model *m, da_device_kind kind, double bytes, double flo
             same = p;
     }
     *basis = same ? MODEL_SEEN : model_curve_of(m, kind)->npoints > 0 ? MODEL_CURVE : MODEL_GUESS;
+    if (same && model_mean(&same->on[kind], &mean, &deviation))
+        return clean(mean);
     return expect(m, (int)kind, same, &size, &sure);
 }
 

@@ -100,7 +100,7 @@ typedef enum model_basis {
     MODEL_CURVE, /* other sizes were */
     MODEL_SEEN   /* this size was */
 } model_basis;
-/* The same of a task of which only these are known, since StarPU's footprint is not. */
+/* The same of a task of which only these are known, since StarPU's footprint is not; of its size the mean, since such times are added up. */
 double model_expect_like(model *m, da_device_kind kind, double bytes, double flops, model_basis *basis);
 /* Mean and deviation of the samples that are no outliers; false if there are none. */
 bool model_mean(const model_times *times, double *mean, double *deviation);
