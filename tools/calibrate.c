@@ -34,6 +34,14 @@ typedef struct item {
     bool done; /* in an earlier run */
 } item;
 
+/* How long a call of an operation took. */
+typedef struct slowness {
+    const tile_operation *operation;
+    da_dtype dtype;
+    int64_t n;
+    double seconds;
+} slowness;
+
 typedef struct calibration {
     options o;
     models known; /* as they were when it began, and what was measured since */
@@ -44,6 +52,7 @@ typedef struct calibration {
     int measured, before, left_out, elsewhere;
     int tilings, tilings_before; /* of operations, measured and known already */
     int nseries, series_done;
+    slowness slow[2];               /* the latest, elsewhere and on the CPU */
     double work, work_done;         /* of all series, in units of their own */
     double estimated, spent;        /* of the items measured: by the estimate alone, and truly */
     double saved, operations_began; /* when, by the monotonic clock */
@@ -498,22 +507,37 @@ static double operations_left(const calibration *c)
     return c->work_done > 0 ? (now() - c->operations_began) * (c->work - c->work_done) / c->work_done : 0;
 }
 
+/* Whether a call would take longer than is allowed, by the latest series of this operation, smaller. */
+static bool series_is_too_slow(const calibration *c, const series *s)
+{
+    const slowness *const last = &c->slow[s->place == DA_ON_CPU];
+
+    return last->operation == s->operation && last->dtype == s->dtype && last->n < s->n &&
+           last->seconds * pow((double)s->n / (double)last->n, 3) > c->most;
+}
+
 static da_status measure_series(calibration *c, const series *s)
 {
+    slowness *const slow = &c->slow[s->place == DA_ON_CPU];
     tile_rating ratings[TILE_RATINGS];
     operation_run run;
     da_status status;
     int n;
 
+    if (series_is_too_slow(c, s)) {
+        c->left_out++;
+        return DA_OK;
+    }
     DA_TRY(ratings_of(s, ratings, &n));
     DA_TRY(operation_prepare(&run, s->operation, s->dtype, operation_size(s->operation, s->n)));
     status = da_run_on(s->place);
     for (int i = 0; i < n && status == DA_OK && !tool_interrupted; i++) {
         char what[96];
-        double seconds;
+        double seconds = 0;
 
         if (is_known(&ratings[i])) {
             c->tilings_before++;
+            *slow = (slowness){s->operation, s->dtype, s->n, ratings[i].predicted.seconds};
             continue;
         }
         snprintf(what, sizeof what, "%s %s %lld on %s, tiles %lldx%lld", s->operation->name,
@@ -523,6 +547,7 @@ static da_status measure_series(calibration *c, const series *s)
         for (int k = 0; k < (c->o.quick ? 1 : 3) && status == DA_OK && !tool_interrupted; k++)
             status = operation_measure(&run, ratings[i].mb, ratings[i].nb, &seconds);
         c->tilings += status == DA_OK && !tool_interrupted;
+        *slow = (slowness){s->operation, s->dtype, s->n, seconds};
     }
     if (da_run_on(DA_ANYWHERE) != DA_OK && status == DA_OK)
         status = DA_ERROR_ARGUMENT;
@@ -539,7 +564,12 @@ static bool measure_one(calibration *c, const series *s)
     if (failure == DA_OK)
         failure = spu_models_measured(&c->known, NULL);
 #endif
-    if (failure != DA_OK) {
+    if (failure == DA_ERROR_MEMORY) {
+        progress_clear(&c->bar);
+        fprintf(stderr, "darray calibrate: %s %s %lld: left out: %s\n", s->operation->name,
+                dtype_label(s->dtype), (long long)s->n, da_error());
+        c->left_out++;
+    } else if (failure != DA_OK) {
         progress_clear(&c->bar);
         tool_fail("calibrate", "%s %s %lld: %s", s->operation->name, dtype_label(s->dtype), (long long)s->n,
                   da_error());

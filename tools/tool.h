@@ -20,7 +20,7 @@ int tool_models(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 
 /* darray models predict (predict.c): an operation's name, which there is, the order of its matrices; 0 workers: as many as there are; `calls` to
- * measure with each tile size, an odd number, or 0. */
+ * measure with each tile size, or 0. */
 enum { TOOL_CALLS = 15 };
 int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int calls);
 

@@ -12,9 +12,10 @@
  *                       an accelerator whatever can run there)
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
  * - DARRAY_TILE         tile extent along every axis, e.g. 256 or 512x128 (last axes)
- * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers; without accelerators then, unless
- *                       DARRAY_DEVICE=gpu asks for them: bits are the same on the same ones, except where a task may run on several
- *                       kinds
+ * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers, whatever was measured on this machine (else
+ *                       performance models may choose tiles of cholesky, lu, matmul and qr, which changes how results are rounded);
+ *                       without accelerators then, unless DARRAY_DEVICE=gpu asks for them: bits are the same on the same ones,
+ *                       except where a task may run on several kinds
  * - DARRAY_INLINE       0: never run small work in the calling thread
  * - DARRAY_MEMORY_LIMIT bytes that arrays may take, with K, M, G, T (default: 15/16 of what the machine or cgroup has)
  * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy

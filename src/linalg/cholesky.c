@@ -26,15 +26,15 @@ static da_status run(da_array *const *inputs)
 const tile_operation tile_cholesky = {
     .name = "cholesky", .ninputs = 1, .square = true, .definite = true, .multiple = 1, .run = run};
 
-/* The tiling for n x n: one tile while a single task is fastest. */
-static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
+/* The tiling for n x n: one tile while a single task is fastest. False if it is forced. */
+static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
 {
     const int64_t n = shape->dim[shape->ndim - 1], workers = rt_workers_for_shaping();
     const double flops = (double)n * (double)n * (double)n / 3;
 
     if (tile_forced(shape, mb, nb)) {
         *mb = round_up(*mb, *nb);
-        return;
+        return false;
     }
     if (devices_for(0, flops)) {
         *mb = *nb = device_step(n);
@@ -42,11 +42,20 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
         *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
         *mb = most(round_up(n / (2 * workers), *nb), *nb);
     }
-    if (shape->ndim == 2)
-        tile_rated(&tile_cholesky, dtype, (tile_size){n, n, 0}, flops, mb, nb);
+    return true;
 }
 
-/* The tiling that `w` has, if it serves as well as choose_tile()'s. */
+/* The same, or what the models say is faster. */
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
+{
+    const int64_t n = shape->dim[shape->ndim - 1];
+
+    if (rule(shape, mb, nb) && shape->ndim == 2)
+        tile_rated(&tile_cholesky, dtype, (tile_size){n, n, 0}, (double)n * (double)n * (double)n / 3, mb,
+                   nb);
+}
+
+/* The tiling that `w` has, if it serves as well as the rule's: then nothing need be copied. */
 static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
 {
     const int down = w->axis[w->ndim - 2], across = w->axis[w->ndim - 1];
@@ -55,7 +64,7 @@ static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
 
     if (!is_column_major(w))
         return false;
-    choose_tile(&shape, w->s->dtype, &best_mb, &best_nb);
+    rule(&shape, &best_mb, &best_nb);
     if (rows_of(w) <= best_nb) { /* one task */
         *mb = best_mb;
         *nb = best_nb;

@@ -19,7 +19,8 @@ static da_status run(da_array *const *inputs)
 
 const tile_operation tile_lu = {.name = "lu", .ninputs = 1, .multiple = 1, .run = run};
 
-static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
+/* False if the tiling is forced. */
+static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
 {
     const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1];
     const int64_t workers = rt_workers_for_shaping();
@@ -27,7 +28,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
 
     if (tile_forced(shape, mb, nb)) {
         *mb = round_up(*mb, *nb);
-        return;
+        return false;
     }
     if (devices_for(0, flops)) {
         *nb = DEVICE_PANEL;
@@ -36,8 +37,17 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
         *nb = least(m, n) <= 256 ? 256 : least(m, n) <= 3072 ? 192 : 256;
         *mb = workers <= 4 ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
     }
-    if (shape->ndim == 2)
-        tile_rated(&tile_lu, dtype, (tile_size){m, n, 0}, flops, mb, nb);
+    return true;
+}
+
+/* The same, or what the models say is faster. */
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
+{
+    const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1];
+
+    if (rule(shape, mb, nb) && shape->ndim == 2)
+        tile_rated(&tile_lu, dtype, (tile_size){m, n, 0}, (double)m * (double)n * (double)least(m, n), mb,
+                   nb);
 }
 
 /* Whether `a` can be factored where it is: the width of its panels is then that of its tiles. */
@@ -48,7 +58,7 @@ static bool own_tile(const da_array *a, int64_t *mb, int64_t *nb)
     const da_shape shape = array_shape_of(a);
     int64_t best;
 
-    choose_tile(&shape, a->s->dtype, mb, nb);
+    rule(&shape, mb, nb);
     best = *nb;
     if (!is_column_major(a))
         return false;

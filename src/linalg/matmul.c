@@ -35,8 +35,9 @@ static da_status run(da_array *const *inputs)
 
 const tile_operation tile_matmul = {.name = "matmul", .ninputs = 2, .run = run};
 
-/* Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
-static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, int64_t *mb, int64_t *nb)
+/* `rated`: perhaps what the models say is faster. Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, bool rated, int64_t *mb,
+                        int64_t *nb)
 {
     const double m = (double)most(shape->dim[shape->ndim - 2], 1),
                  n = (double)most(shape->dim[shape->ndim - 1], 1);
@@ -55,7 +56,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, in
         *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
         *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);
     }
-    if (shape->ndim == 2)
+    if (rated && shape->ndim == 2)
         tile_rated(&tile_matmul, dtype, (tile_size){(int64_t)m, (int64_t)n, depth}, flops, mb, nb);
 }
 
@@ -202,7 +203,7 @@ static da_status build_matmul(operation *op, da_array **out, const da_array *a, 
     DA_TRY(common_lead(&shape, a, b, "da_matmul"));
     shape.dim[shape.ndim++] = rows_of(a);
     shape.dim[shape.ndim++] = cols_of(b);
-    choose_tile(&shape, a->s->dtype, cols_of(a), &mb, &nb);
+    choose_tile(&shape, a->s->dtype, cols_of(a), !is_gram(a, b), &mb, &nb);
     tile_with(tile, &shape, mb, nb);
     DA_TRY(operation_array(op, &c, a->s->dtype, &shape, tile));
     if (is_gram(a, b))

@@ -31,7 +31,8 @@ static da_status run(da_array *const *inputs)
 
 const tile_operation tile_qr = {.name = "qr", .ninputs = 1, .multiple = 1, .run = run};
 
-static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype)
+/* `rated`: perhaps what the models say is faster than the rule's. */
+static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype, bool rated)
 {
     const int64_t workers = rt_workers_for_shaping();
 
@@ -54,7 +55,7 @@ static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype)
         else
             f->mb = round_up(most((f->m + panel_blocks(f) - 1) / panel_blocks(f), 4 * f->nb), f->nb);
     }
-    if (!forced && shape->ndim == 2)
+    if (rated && !forced && shape->ndim == 2)
         tile_rated(&tile_qr, dtype, (tile_size){f->m, f->n, 0}, flops, &f->mb, &f->nb);
     /* the tree's kernels work best on few reflectors at a time, and so do panels where there is little else; updates on all at once */
     f->tree_ib = least(f->nb <= 64 ? 16 : 32, f->nb);
@@ -217,7 +218,7 @@ da_status qr_factor(operation *op, qr *f, const da_array *a)
 {
     const da_shape shape = array_shape_of(a);
 
-    choose_tile(f, &shape, a->s->dtype);
+    choose_tile(f, &shape, a->s->dtype, true);
     DA_TRY(new_copy(op, f, a));
     return factor_v(op, f);
 }
@@ -228,7 +229,7 @@ da_status qr_factor_in_place(operation *op, qr *f, da_array *a)
 
     if (!is_column_major(a))
         return qr_factor(op, f, a);
-    choose_tile(f, &shape, a->s->dtype);
+    choose_tile(f, &shape, a->s->dtype, false); /* by the array's own tiles */
     DA_TRY(operation_own(op, array_view(&f->v, a), &f->v));
     return factor_v(op, f);
 }

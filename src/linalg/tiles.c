@@ -17,12 +17,19 @@ enum { LEAST_TASKS = 16000 };
 
 const tile_operation *const tile_operations[] = {&tile_cholesky, &tile_lu, &tile_matmul, &tile_qr, NULL};
 
+/* Whether the models are asked at all. */
+static bool is_asked(double flops)
+{
+    return flops >= least_flops && !config_get()->reproducible;
+}
+
 /* ---- what a thread tries ---- */
 
 static _Thread_local struct {
     const tile_operation *operation;
     int64_t mb, nb; /* 0: the rule's, which are to be noted */
     int64_t rule_mb, rule_nb;
+    double flops;
 } tried;
 
 void tile_try(const tile_operation *operation, int64_t mb, int64_t nb)
@@ -118,7 +125,7 @@ static da_status add(candidates *c, int64_t mb, int64_t nb)
     return DA_OK;
 }
 
-/* Widths first, near ones first; then heights of the best width. Square tiles stay square. */
+/* Widths first, near ones first, square tiles with their heights; then heights of the best width. */
 static da_status rate_all(candidates *c)
 {
     static const double factors[] = {4. / 3, 2. / 3, 2, 0.5, 3, 1. / 3};
@@ -154,7 +161,7 @@ typedef struct answer {
     int64_t rule_mb, rule_nb, mb, nb;
 } answer;
 
-enum { ANSWERS = 256 };
+enum { ANSWERS = 1024, NEAR = 16 };
 static lock_word guard;
 static answer answers[ANSWERS];
 
@@ -165,32 +172,56 @@ static bool same(const answer *a, const answer *b)
            a->devices == b->devices && a->rule_mb == b->rule_mb && a->rule_nb == b->rule_nb;
 }
 
-/* Where it is or belongs. */
+/* Where it is, or would be put; null if there is no room near its place. */
 static answer *slot_of(const answer *a)
 {
-    uint64_t h = (uint64_t)(uintptr_t)a->operation ^ (uint64_t)a->dtype << 1 ^ (uint64_t)a->workers << 8;
+    const int64_t key[] = {(int64_t)(uintptr_t)a->operation,
+                           a->dtype,
+                           a->workers,
+                           a->devices,
+                           a->size.m,
+                           a->size.n,
+                           a->size.k,
+                           a->rule_mb,
+                           a->rule_nb};
+    uint64_t h = 0;
 
-    h = (h ^ (uint64_t)a->size.m) * 0x9E3779B97F4A7C15u;
-    h = (h ^ (uint64_t)a->size.n) * 0x9E3779B97F4A7C15u;
-    h = (h ^ (uint64_t)a->size.k) * 0x9E3779B97F4A7C15u;
-    return &answers[h >> 32 & (ANSWERS - 1)];
+    for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
+        h = (h ^ (uint64_t)key[i]) * 0x9E3779B97F4A7C15u, h ^= h >> 29;
+    for (uint64_t i = 0; i < NEAR; i++) {
+        answer *const there = &answers[(h + i) % ANSWERS];
+        if (!there->operation || same(there, a))
+            return there;
+    }
+    return NULL;
 }
 
-static bool find(answer *a)
+enum found { FOUND, NEW, NO_ROOM };
+
+static enum found find(answer *a)
 {
+    enum found found = NO_ROOM;
+
     lock_acquire(&guard);
     const answer *const there = slot_of(a);
-    const bool found = same(there, a);
-    if (found)
-        *a = *there;
+    if (there) {
+        found = there->operation ? FOUND : NEW;
+        if (found == FOUND)
+            *a = *there;
+    }
     lock_release(&guard);
     return found;
 }
 
-static void keep(const answer *a)
+/* If another thread was quicker, its answer is taken. */
+static void keep(answer *a)
 {
     lock_acquire(&guard);
-    *slot_of(a) = *a;
+    answer *const there = slot_of(a);
+    if (there && there->operation)
+        *a = *there;
+    else if (there)
+        *there = *a;
     lock_release(&guard);
 }
 
@@ -216,9 +247,10 @@ void tile_rated(const tile_operation *operation, da_dtype dtype, tile_size size,
     if (tried.operation == operation) {
         tried.rule_mb = *mb;
         tried.rule_nb = *nb;
+        tried.flops = flops;
         return;
     }
-    if (flops < least_flops || rt_rehearsing() || config_get()->reproducible)
+    if (!is_asked(flops) || rt_rehearsing() || rt_forked())
         return;
     answer a = {.operation = operation,
                 .dtype = dtype,
@@ -227,7 +259,10 @@ void tile_rated(const tile_operation *operation, da_dtype dtype, tile_size size,
                 .devices = rt_devices_for_shaping(),
                 .rule_mb = *mb,
                 .rule_nb = *nb};
-    if (!find(&a)) {
+    const enum found found = find(&a);
+    if (found == NO_ROOM) /* by the rule: an answer that is not kept may be another one next time */
+        return;
+    if (found == NEW) {
         tile_rating ratings[TILE_RATINGS];
         candidates c = {.operation = operation, .dtype = dtype, .size = size, .at = ratings};
 
@@ -259,6 +294,8 @@ da_status tile_ratings(const tile_operation *operation, da_dtype dtype, tile_siz
     candidates c = {.operation = operation, .dtype = dtype, .size = size, .at = out, .whatever = true};
     const da_status status = rate_all(&c);
 
+    if (c.n > 0 && (out[0].known < least_known || !is_asked(tried.flops)))
+        c.best = 0;
     *n = c.n;
     *best = c.best;
     return status;

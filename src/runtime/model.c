@@ -371,7 +371,7 @@ static void make_curve(model *m, int kind)
 
 const model_curve *model_curve_of(model *m, da_device_kind kind)
 {
-    if (m->news[kind] >= NEWS * (1 + m->npoints / 64))
+    if (m->news[kind] >= NEWS * (1 + m->npoints / 64) || (m->news[kind] > 0 && m->curve[kind].npoints == 0))
         make_curve(m, (int)kind);
     return &m->curve[kind];
 }

@@ -44,7 +44,8 @@ da_status models_add(models *to, const model *a, bool all);
 /* Add what this process measured to this machine's file. */
 da_status models_save(const models *m);
 
-/* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file as it was when first asked for. */
+/* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file, which is read when first
+ * asked for, and again after da_shutdown() or when memory was short. */
 models *models_here(void);
 /* StarPU's live models; null without devices. Exists with DA_HAVE_STARPU. */
 models *spu_models(void);

@@ -224,7 +224,7 @@ da_status record_begin(bool some)
     complete = true;
     sampled = some;
     memset(kinds, 0, sizeof kinds);
-    first = numbers;
+    first = record_numbers();
     atomic_fetch_add(&recording, 1);
     began = record_clock();
     atomic_store(&record_on, true);
@@ -283,7 +283,6 @@ da_status record_end(record *out)
     *out = current;
     current = (record){0};
     lock_release(&guard);
-    out->ndata = (int64_t)(numbers - first);
     if (sampled)
         complete = complete && spread_medians(out);
     if (complete)

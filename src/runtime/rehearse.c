@@ -48,7 +48,8 @@ static bool may_run_on(const rt_task *t, da_device_kind kind)
     return kernel && (!kernel->takes || kernel->takes(da_device_module_of(kind, NULL), &t->call));
 }
 
-static void expect(rehearsal *r, const rt_task *t, const record_task *recorded,
+/* False if memory is short. */
+static bool expect(rehearsal *r, const rt_task *t, const record_task *recorded,
                    double seconds[DA_DEVICE_KINDS])
 {
     char symbol[256];
@@ -67,6 +68,7 @@ static void expect(rehearsal *r, const rt_task *t, const record_task *recorded,
     }
     lock_release(&all->lock);
     r->by[worst] += seconds[DA_DEVICE_CPU];
+    return m != NULL;
 }
 
 static double bytes_of(const rt_data *d)
@@ -90,7 +92,8 @@ static bool take(rehearsal *r, const rt_task *t)
         !grow(&r->bytes, &r->bytes_capacity, r->tasks.ndata, sizeof *r->bytes))
         return false;
     const record_task *const recorded = &r->tasks.tasks[r->tasks.ntasks - 1];
-    expect(r, t, recorded, r->seconds[r->tasks.ntasks - 1]);
+    if (!expect(r, t, recorded, r->seconds[r->tasks.ntasks - 1]))
+        return false;
     for (int i = 0; i < t->naccesses; i++)
         r->bytes[r->tasks.accesses[recorded->access + i].datum] = bytes_of(t->accesses[i].data);
     return true;

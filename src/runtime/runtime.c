@@ -134,6 +134,11 @@ da_status rt_check_forked(void)
     return DA_OK;
 }
 
+bool rt_forked(void)
+{
+    return atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
 /* Host access that is held, so that it moves along when a runtime starts or stops. */
 typedef struct map {
     struct map *prev, *next;

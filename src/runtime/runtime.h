@@ -175,6 +175,9 @@ da_status rt_check_may_wait(const char *what);
 /* DA_ERROR_FORKED in a child of a process whose runtime was started before the fork. */
 da_status rt_check_forked(void);
 
+/* The same without an error. */
+bool rt_forked(void);
+
 /* Where this thread's tasks run: da_run_on(), else DARRAY_DEVICE. */
 da_place rt_place(void);
 /* Sets da_run_on()'s place and returns the former. */

@@ -126,13 +126,14 @@ int spu_devices_of(da_device_kind kind)
     return devices.total > 0 ? devices.count[kind] : spu_devices_there(kind);
 }
 
-bool spu_bus(double *latency, double *bandwidth)
+/* As StarPU measured transfers from host memory to the first device; 0 where it did not. Asked once, as it starts. */
+static double bus_latency, bus_bandwidth;
+
+static void ask_bus(void)
 {
-    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS && devices.total > 0; k++) {
-        const int worker = devices.count[k] > 0
-                               ? starpu_worker_get_by_type(
-                                     k == DA_DEVICE_CUDA ? STARPU_CUDA_WORKER : STARPU_OPENCL_WORKER, 0)
-                               : -1;
+    bus_bandwidth = 0;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const int worker = devices.count[k] > 0 ? starpu_worker_get_by_type(archs[k], 0) : -1;
         if (worker < 0)
             continue;
         const unsigned node = starpu_worker_get_memory_node((unsigned)worker);
@@ -140,11 +141,19 @@ bool spu_bus(double *latency, double *bandwidth)
         const double mb = starpu_transfer_bandwidth(STARPU_MAIN_RAM, node);
         if (!(mb > 0) || !isfinite(mb) || !isfinite(us))
             continue;
-        *latency = us * 1e-6;
-        *bandwidth = mb * 1e6;
-        return true;
+        bus_latency = us * 1e-6;
+        bus_bandwidth = mb * 1e6;
+        return;
     }
-    return false;
+}
+
+bool spu_bus(double *latency, double *bandwidth)
+{
+    if (bus_bandwidth <= 0)
+        return false;
+    *latency = bus_latency;
+    *bandwidth = bus_bandwidth;
+    return true;
 }
 
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
@@ -709,6 +718,7 @@ da_status spu_devices_start(bool shared)
     }
     if (devices.total == 0)
         return DA_OK;
+    ask_bus();
     if (starpu_malloc_flags((void **)&devices.info, INFO_SLOTS * sizeof *devices.info,
                             STARPU_MALLOC_PINNED) != 0) {
         devices.total = 0;

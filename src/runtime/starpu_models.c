@@ -16,7 +16,7 @@ static const enum starpu_worker_archtype archs[DA_DEVICE_KINDS] = {[DA_DEVICE_CP
                                                                    [DA_DEVICE_OPENCL] = STARPU_OPENCL_WORKER};
 
 static models live;
-static bool on;
+static _Atomic(bool) on; /* the models are there; changes under their lock */
 
 /* What goes with a task: rt_task.backend. */
 typedef struct expectation {
@@ -297,27 +297,31 @@ da_status spu_models_measured(models *to, const char *symbol)
 
 void spu_models_start(void)
 {
-    on = spu_devices() > 0 || models_always;
-    if (!on)
+    if (spu_devices() == 0 && !models_always)
         return;
     memset(worker, 0, sizeof worker);
+    lock_acquire(&live.lock); /* rehearsals in other threads may look at them from now on */
     model_machine_measure(&live.machine);
     if (models_read(&live, NULL) != DA_OK) {
         log_line(1, "starpu: times measured earlier are not known: %s", da_error());
         err_clear();
     }
+    on = true;
+    lock_release(&live.lock);
 }
 
 void spu_models_stop(void)
 {
     if (!on)
         return;
+    lock_acquire(&live.lock);
     on = false;
     save();
     for (const model *m = live.first; m; m = m->next)
         if (fresh(m))
             keep_starpu(m);
     models_clear(&live);
+    lock_release(&live.lock);
 }
 
 void spu_models_at_exit(void)
