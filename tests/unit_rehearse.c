@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -234,6 +235,87 @@ START_TEST(reproducible)
 }
 END_TEST
 
+/* In place an array whose tiles serve by the rule is not copied, whatever the models would rather have. */
+START_TEST(in_place)
+{
+    tile_rating ratings[TILE_RATINGS];
+    da_array *a = NULL;
+    int n, best;
+    record r;
+
+    write_models(0.1);
+    ck_ok(tile_ratings(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, ratings, &n, &best));
+    ck_assert_msg(ratings[best].nb > 2 * ratings[0].nb, "%d x %d is best", (int)ratings[best].mb,
+                  (int)ratings[best].nb);
+    ck_ok(da_blocks(DA_SHAPE(ratings[0].mb, ratings[0].nb)));
+    make_input(&a, &tile_cholesky, DA_F64, N, N);
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    ck_ok(record_begin(false));
+    ck_ok(da_cholesky_inplace(a, DA_LOWER));
+    ck_ok(record_end(&r));
+    ck_assert_int_gt((int)r.ntasks, 10);
+    for (int64_t t = 0; t < r.ntasks; t++)
+        ck_assert_str_ne(r.tasks[t].name, "da_lacpy");
+    record_free(&r);
+    da_array_release(&a);
+    remove_models();
+}
+END_TEST
+
+/* Whoever wants tasks on devices, whatever they take, gets tiles that devices can have: the rule's. */
+START_TEST(on_devices_only)
+{
+    int64_t mb = 192, nb = 192;
+
+    write_models(0.1);
+    ck_ok(da_run_on(DA_ON_GPU));
+    tile_rated(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, 1e10, &mb, &nb);
+    ck_assert(mb == 192 && nb == 192);
+    ck_ok(da_run_on(DA_ON_CPU));
+    tile_rated(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, 1e10, &mb, &nb);
+    ck_assert(nb > 192);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    remove_models();
+}
+END_TEST
+
+/* Threads that ask the same at once get the same answer; as many questions as there is no room for are answered, too. */
+static void *ask(void *tiles)
+{
+    int64_t *t = tiles;
+
+    for (int64_t n = 1500; n < 1520; n++) {
+        t[0] = t[1] = 192;
+        tile_rated(&tile_cholesky, DA_F64, (tile_size){n, n, 0}, 1e9, &t[0], &t[1]);
+        t += 2;
+    }
+    return NULL;
+}
+
+START_TEST(threads)
+{
+    enum { THREADS = 4 };
+    static int64_t tiles[THREADS][40], again[40];
+    pthread_t thread[THREADS];
+
+    write_models(0.1);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, ask, tiles[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 1; i < THREADS; i++)
+        ck_assert_mem_eq(tiles[i], tiles[0], sizeof tiles[0]);
+    for (int64_t n = 257; n < 1400; n++) {
+        int64_t mb = n, nb = n;
+        tile_rated(&tile_cholesky, DA_F64, (tile_size){n, n, 0}, 1e9, &mb, &nb);
+        ck_assert(mb > 0 && nb > 0);
+    }
+    ask(again);
+    ck_assert_mem_eq(again, tiles[0], sizeof tiles[0]);
+    remove_models();
+}
+END_TEST
+
 /* What is forced is not asked about. */
 START_TEST(forced)
 {
@@ -251,4 +333,5 @@ START_TEST(forced)
 END_TEST
 
 DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory),
-             DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, forced))
+             DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, in_place, on_devices_only, threads,
+                     forced))

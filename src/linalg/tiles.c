@@ -17,10 +17,10 @@ enum { LEAST_TASKS = 16000 };
 
 const tile_operation *const tile_operations[] = {&tile_cholesky, &tile_lu, &tile_matmul, &tile_qr, NULL};
 
-/* Whether the models are asked at all. */
+/* Whether the models are asked at all. Who wants tasks on devices, whatever they take, wants the rule's tiles: those that devices can have. */
 static bool is_asked(double flops)
 {
-    return flops >= least_flops && !config_get()->reproducible;
+    return flops >= least_flops && !config_get()->reproducible && rt_place() != DA_ON_GPU;
 }
 
 /* ---- what a thread tries ---- */
