@@ -28,8 +28,7 @@ double record_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Room for one more in an array that grows. */
-static bool grow(void *array, int64_t *capacity, int64_t needed, size_t size)
+bool record_grow(void *array, int64_t *capacity, int64_t needed, size_t size)
 {
     void **const at = array;
 
@@ -108,8 +107,8 @@ static bool is_sample(const record_task *t)
 /* The guard is held. Data whose numbers are not above `before_it` are of former records. */
 static bool append(record *r, uint64_t before_it, const rt_task *t, double committed)
 {
-    if (!grow(&r->tasks, &r->tasks_capacity, r->ntasks + 1, sizeof *r->tasks) ||
-        !grow(&r->accesses, &r->accesses_capacity, r->naccesses + t->naccesses, sizeof *r->accesses))
+    if (!record_grow(&r->tasks, &r->tasks_capacity, r->ntasks + 1, sizeof *r->tasks) ||
+        !record_grow(&r->accesses, &r->accesses_capacity, r->naccesses + t->naccesses, sizeof *r->accesses))
         return false;
     r->tasks[r->ntasks++] = (record_task){
         .name = t->codelet->name,

@@ -48,6 +48,8 @@ void record_free(record *r);
 
 /* For rehearse.h: append a task that is not run to a record of one's own, which began as `before_it` was record_numbers(); false if memory is short. */
 uint64_t record_numbers(void);
+/* Room for `needed` elements in an array that grows; false if memory is short. */
+bool record_grow(void *array, int64_t *capacity, int64_t needed, size_t size);
 bool record_append(record *r, uint64_t before_it, const rt_task *t, double committed);
 
 /* Median of what lies between two tasks of a worker: what the runtime costs a task. */

@@ -19,21 +19,6 @@ bool rt_rehearsing(void)
 
 /* ---- times ---- */
 
-static bool grow(void *array, int64_t *capacity, int64_t needed, size_t size)
-{
-    void **const at = array;
-    const int64_t more = needed < 512 ? 1024 : 2 * needed;
-
-    if (needed <= *capacity)
-        return true;
-    void *const p = mem_realloc(*at, (size_t)more * size);
-    if (!p)
-        return false;
-    *at = p;
-    *capacity = more;
-    return true;
-}
-
 /* Whether devices of a kind could run the task, as far as can be told before it runs. */
 static bool may_run_on(const rt_task *t, da_device_kind kind)
 {
@@ -88,8 +73,8 @@ static bool take(rehearsal *r, const rt_task *t)
     const double committed = handing_over * (double)r->tasks.ntasks;
 
     if (!record_append(&r->tasks, r->before_it, t, committed) ||
-        !grow(&r->seconds, &r->seconds_capacity, r->tasks.ntasks, sizeof *r->seconds) ||
-        !grow(&r->bytes, &r->bytes_capacity, r->tasks.ndata, sizeof *r->bytes))
+        !record_grow(&r->seconds, &r->seconds_capacity, r->tasks.ntasks, sizeof *r->seconds) ||
+        !record_grow(&r->bytes, &r->bytes_capacity, r->tasks.ndata, sizeof *r->bytes))
         return false;
     const record_task *const recorded = &r->tasks.tasks[r->tasks.ntasks - 1];
     if (!expect(r, t, recorded, r->seconds[r->tasks.ntasks - 1]))
