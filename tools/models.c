@@ -319,7 +319,7 @@ int tool_models(int argc, char **argv)
     arguments a = {.command = "models", .argc = argc, .argv = argv};
     const char *what = NULL, *output = NULL;
     const char **slot;
-    question q = {NULL};
+    question q = {.n = NULL};
     bool all = false;
     int action = -1;
 
