@@ -112,6 +112,9 @@
     X(stedc, "stedc", "",                                                                                    \
       (const char *job, const int *n, void *d, void *e, void *z, const int *ldz, void *work,                 \
        const int *lwork, int *iwork, const int *liwork, int *info, size_t))                                  \
+    X(laed4, "laed4", "",                                                                                    \
+      (const int *n, const int *i, const void *d, const void *z, void *delta, const void *rho, void *lambda, \
+       int *info))                                                                                           \
     X(syevd, "syevd", "",                                                                                    \
       (const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,        \
        const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t))                          \

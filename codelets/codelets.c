@@ -68,6 +68,8 @@ enum {
     RW = DA_MODE_READ_WRITE + 2 * 4,
     RP = DA_MODE_READ + 1 * 4 + PIVOTS * 16,
     WP = DA_MODE_WRITE + 1 * 4 + PIVOTS * 16,
+    RR = DA_MODE_READ + 2 * 4 + REAL * 16,
+    RV = DA_MODE_READ + 1 * 4 + REAL * 16,
     WV = DA_MODE_WRITE + 1 * 4 + REAL * 16,
     RWV = DA_MODE_READ_WRITE + 1 * 4 + REAL * 16,
     WZ = DA_MODE_WRITE + 2 * 4 + COMPLEX * 16,
@@ -243,6 +245,7 @@ static double scaled(const da_call *call, const kernel *k, double flops)
 #define N(b) extent(call, (b), 1)
 enum { FAULTS = DA_CODELET_FAULTS };
 
+#define REALS(name) [DA_F32] = da_kernel_##name##_f32, [DA_F64] = da_kernel_##name##_f64
 #define FLOATS(name)                                                                                         \
     [DA_F32] = da_kernel_##name##_f32, [DA_F64] = da_kernel_##name##_f64, [DA_C64] = da_kernel_##name##_c64, \
     [DA_C128] = da_kernel_##name##_c128

@@ -223,13 +223,32 @@ START_TEST(hermitian_batches)
 }
 END_TEST
 
+/* large enough for steps, with every spectrum: what divide and conquer sets aside differs */
 START_TEST(hermitian_large)
 {
-    z *a;
+    const da_dtype dtype = float_dtypes[_i / SPECTRA];
+    const int64_t n = 330 - 30 * (_i / SPECTRA);
 
-    seed_values(8);
-    a = hermitian_values(float_dtypes[_i], 330 - 60 * _i, GEOMETRIC, 1e5);
-    check_eigh(VIEW_TRANSPOSED, float_dtypes[_i], 330 - 60 * _i, a, _i % 2, "large");
+    seed_values(8 + (uint64_t)_i);
+    z *a = hermitian_values(dtype, n, _i % SPECTRA, 1e5);
+    check_eigh(VIEW_TRANSPOSED, dtype, n, a, _i % 2, spectrum_names[_i % SPECTRA]);
+    free(a);
+}
+END_TEST
+
+/* Wilkinson's matrices in a row, coupled by little: pairs of eigenvalues that agree in many digits, each of many copies */
+START_TEST(hermitian_glued)
+{
+    const da_dtype dtype = float_dtypes[_i];
+    const int64_t n = 294;
+    z *a = new_values(n * n);
+
+    for (int64_t i = 0; i < n; i++) {
+        a[i + i * n] = fabs((double)(i % 21) - 10);
+        if (i + 1 < n)
+            a[i + 1 + i * n] = a[i + (i + 1) * n] = i % 21 == 20 ? 64 * eps_of(dtype) : 1;
+    }
+    check_eigh(VIEW_PLAIN, dtype, n, a, false, "glued Wilkinson");
     free(a);
 }
 END_TEST
@@ -482,7 +501,8 @@ END_TEST
 
 DA_TEST_MAIN("eig", DA_CASE_LOOP("hermitian sizes", SIZES *FLOAT_DTYPES, hermitian_sizes),
              DA_CASE_LOOP("hermitian spectra", SPECTRA *FLOAT_DTYPES, hermitian_spectra),
-             DA_CASE_LOOP("hermitian special", FLOAT_DTYPES, hermitian_special, hermitian_large),
+             DA_CASE_LOOP("hermitian special", FLOAT_DTYPES, hermitian_special, hermitian_glued),
+             DA_CASE_LOOP("hermitian large", SPECTRA *FLOAT_DTYPES, hermitian_large),
              DA_CASE_LOOP("hermitian batches", 2 * FLOAT_DTYPES, hermitian_batches),
              DA_CASE_LOOP("general sizes", SIZES *FLOAT_DTYPES, general_sizes),
              DA_CASE_LOOP("general special", FLOAT_DTYPES, general_special),

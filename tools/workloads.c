@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum work_dtypes { FLOATS, NUMERIC, NUMBERS, INTEGERS, ANY }; /* NUMERIC: with bool; NUMBERS: without */
+enum work_dtypes {
+    FLOATS,
+    REALS,
+    NUMERIC,
+    NUMBERS,
+    INTEGERS,
+    ANY
+}; /* NUMERIC: with bool; NUMBERS: without */
 
 /* What a buffer is, as kernel_list.inc has it. */
 enum {
@@ -20,6 +27,8 @@ enum {
     COMPLEX = 32,
     RP = R | PIVOTS,
     WP = W | PIVOTS,
+    RR = R | REAL,
+    RV = R | VECTOR | REAL,
     WV = W | VECTOR | REAL,
     RWV = RW | VECTOR | REAL,
     WZ = W | COMPLEX,
@@ -33,6 +42,7 @@ enum content {
     ZEROS,
     DOMINANT, /* symmetric positive definite, too */
     EXCHANGES,
+    PLAN /* of a merge of two eigenvalue problems where nothing is set aside */
 };
 
 enum { REFLECTORS = 32 }; /* in a block of them, as src/linalg/qr.c usually has it */
@@ -221,12 +231,49 @@ static void setup_hetrd_end(work *w)
     w->content[2] = RANDOM;
 }
 
-static void setup_stedc(work *w)
+static void setup_sterf(work *w)
 {
     w->content[0] = w->content[1] = RANDOM;
 }
 
-#define setup_sterf setup_stedc
+static void setup_stedc(work *w)
+{
+    w->value.stedc = (da_stedc_args){.offset = w->n};
+    setup_sterf(w);
+}
+
+static void setup_merge(work *w, int plan)
+{
+    w->value.merge = (da_merge_args){.top = (w->n + 1) / 2};
+    set_shape(w, plan, w->n, DA_PLAN_COLUMNS);
+    w->content[plan] = PLAN;
+}
+
+static void setup_stedc_deflate(work *w)
+{
+    setup_merge(w, 3);
+    set_shape(w, 1, 1, 0);
+    w->content[2] = IDENTITY;
+}
+
+static void setup_stedc_pack(work *w)
+{
+    setup_merge(w, 0);
+}
+
+static void setup_stedc_secular(work *w)
+{
+    setup_merge(w, 0);
+    set_shape(w, 2, w->n, 1);
+}
+
+static void setup_stedc_order(work *w)
+{
+    setup_merge(w, 0);
+    set_shape(w, 1, w->n, 1);
+}
+
+#define setup_stedc_product setup_stedc_pack
 
 static void setup_larft(work *w)
 {
@@ -481,6 +528,7 @@ bool workload_takes(const workload *kind, da_dtype dtype)
 {
     switch (kind->dtypes) {
     case FLOATS: return da_kernels_take(dtype);
+    case REALS: return da_kernels_take(dtype) && dtype_real(dtype) == dtype;
     case NUMERIC: return da_kernels_multiply(dtype);
     case NUMBERS: return da_kernels_multiply(dtype) && dtype != DA_BOOL;
     case INTEGERS: return da_kernels_multiply(dtype) && !da_kernels_take(dtype) && dtype != DA_BOOL;
@@ -521,7 +569,7 @@ static void describe(work *w)
         if (is_pivots(w, i))
             w->content[i] = ZEROS;
         if (w->kind->buffers[i] & VECTOR)
-            set_shape(w, i, w->kind->dtypes == FLOATS ? w->n : w->n * w->n, 0);
+            set_shape(w, i, w->kind->power == 3 ? w->n : w->n * w->n, 0);
     }
     if (w->kind->setup)
         w->kind->setup(w);
@@ -548,6 +596,27 @@ static da_status exchanges(da_array **out, int64_t n)
     return status;
 }
 
+static da_status plan(da_array **out, da_dtype dtype, int64_t n)
+{
+    double *const p = calloc((size_t)n * DA_PLAN_COLUMNS, sizeof *p);
+    DA_AUTO da_array *numbers = NULL;
+    da_status status;
+
+    if (!p)
+        return err_memory((size_t)n * DA_PLAN_COLUMNS * sizeof *p, "the plan of a merge");
+    for (int64_t i = 0; i < n; i++) {
+        p[DA_PLAN_D * n + i] = (double)i / (double)n;
+        p[DA_PLAN_Z * n + i] = 1 / sqrt((double)n);
+        p[DA_PLAN_ROW * n + i] = p[DA_PLAN_SOURCE * n + i] = p[DA_PLAN_PLACE * n + i] = (double)i;
+    }
+    p[DA_PLAN_KEPT * n] = (double)n;
+    p[DA_PLAN_LEFT * n] = p[DA_PLAN_ABOVE * n] = (double)((n + 1) / 2);
+    p[DA_PLAN_RHO * n] = 1;
+    status = da_from_host(&numbers, DA_F64, DA_SHAPE(n, DA_PLAN_COLUMNS), p, DA_COL_MAJOR);
+    free(p);
+    return status == DA_OK ? da_astype(out, numbers, dtype) : status;
+}
+
 static da_status make(da_array **out, const work *w, int buffer)
 {
     const da_dtype dtype = dtype_in(w, buffer);
@@ -559,6 +628,7 @@ static da_status make(da_array **out, const work *w, int buffer)
     case IDENTITY: return da_eye(out, dtype, shape.dim[0], shape.dim[1], 0);
     case ZEROS: return da_zeros(out, dtype, shape);
     case EXCHANGES: return exchanges(out, shape.dim[0]);
+    case PLAN: return plan(out, dtype, shape.dim[0]);
     default: break;
     }
     DA_TRY(da_eye(&identity, dtype, shape.dim[0], shape.dim[1], 0));
@@ -570,7 +640,7 @@ static da_status make(da_array **out, const work *w, int buffer)
 static bool is_spoilt(const work *w, int buffer)
 {
     return w->kind->buffers[buffer] == RW &&
-           (w->content[buffer] == DOMINANT || w->kind->setup == setup_geqrt ||
+           (w->content[buffer] == DOMINANT || w->content[buffer] == PLAN || w->kind->setup == setup_geqrt ||
             w->kind->setup == setup_tpqrt || w->kind->setup == setup_geqp3);
 }
 

@@ -38,6 +38,8 @@ typedef struct work {
         da_truncate_args truncate;
         da_pivot_args pivot;
         da_heevd_args heevd;
+        da_stedc_args stedc;
+        da_merge_args merge;
         da_hetrd_args hetrd;
         da_bdsdc_args bdsdc;
         da_gesdd_args gesdd;

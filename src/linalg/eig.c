@@ -42,7 +42,7 @@ static da_status build(operation *op, da_array **w, da_array **v, const da_array
     DA_TRY(copy_triangle(op, x, a, 0, false, most(n, 1), COPIED));
     if (v)
         DA_TRY(operation_array(op, &vectors, result, &shape, tile));
-    DA_TRY(operation_vectors(op, &values, result, &shape, n));
+    DA_TRY(operation_vectors(op, &values, result, &shape, n, n));
     DA_TRY(operation_fault_two(op, NOT_FINITE, NOT_CONVERGED, n));
     DA_TRY(eig_tasks(op, x, values, vectors));
     if (w)

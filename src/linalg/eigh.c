@@ -2,7 +2,7 @@
 /*
  * Eigenvalues of Hermitian matrices: small ones and what devices may have in one task a matrix, LAPACK's heevd. Larger ones in its three steps.
  * a = Q T Q^H by hetrd's algorithm (codelets/cpu/hetrd.inc): for each column a task that makes the reflector, then tasks that multiply the trailing
- * matrix by it, a part each; after each panel the trailing matrix is updated by block columns. T = Z W Z^H by divide and conquer in one task. Q Z in block
+ * matrix by it, a part each; after each panel the trailing matrix is updated by block columns. T = Z W Z^H by divide and conquer (tridiagonal.c). Q Z in block
  * columns, in blocks of more reflectors than LAPACK takes, whose T factors are made beside the second step.
  */
 #include "linalg/linalg.h"
@@ -138,8 +138,8 @@ static da_status reduce_panel(operation *op, const reduction *r, const lead *at,
 }
 
 /* x's lower triangle becomes reflectors, whose factors go to tau; d and e what is left on and below the diagonal. */
-static da_status tridiagonal_tasks(operation *op, const lead *at, const reduction *r, const da_array *d,
-                                   const da_array *e, unsigned uplo)
+static da_status tridiagonal_form(operation *op, const lead *at, const reduction *r, const da_array *d,
+                                  const da_array *e, unsigned uplo)
 {
     const da_heevd_args args = {.uplo = uplo};
     const int64_t n = rows_of(r->x), width = tile_step(r->x, r->x->ndim - 1);
@@ -184,23 +184,6 @@ static da_status tridiagonal_tasks(operation *op, const lead *at, const reductio
 
 /* ---- the steps ---- */
 
-/* The eigenvalues of T go to w, and its eigenvectors to z if that is not null. */
-static da_status tridiagonal_eigen(operation *op, const lead *at, const da_array *w, const da_array *off,
-                                   const da_array *z)
-{
-    const span all = {0, w->shape[w->ndim - 1]};
-    task_builder t;
-
-    task_begin(&t, z ? &da_codelet_stedc : &da_codelet_sterf);
-    access_vector(&t, w, at, all, DA_MODE_READ_WRITE);
-    access_vector(&t, off, at, all, DA_MODE_READ_WRITE);
-    if (z)
-        access_block(&t, z, at, all, all, DA_MODE_WRITE);
-    task_priority(&t, PRIORITY_FIRST);
-    task_fault(&t, op->fault, 0);
-    return task_add(&t, &op->batch);
-}
-
 /* z = Q z in block columns of this width, `ib` reflectors at a time. */
 static da_status apply_reflectors(operation *op, const lead *at, const da_array *x, const da_array *tau,
                                   const da_array *factors, const da_array *z, int64_t ib, int64_t width)
@@ -233,24 +216,24 @@ static da_status apply_reflectors(operation *op, const lead *at, const da_array 
 static da_status steps(operation *op, const da_array *x, const da_array *w, const da_array *z, unsigned uplo,
                        int64_t width)
 {
-    const da_shape shape = array_shape_of(x);
     const int64_t n = rows_of(x), ib = least(REFLECTORS, width);
     const da_shape tau_shape = shape_with(x, n, 1), t_shape = shape_with(x, ib, n);
-    da_array *off = NULL, *tau = NULL, *factors = NULL;
+    da_array *tau = NULL, *factors = NULL;
     int64_t tile[DA_MAX_NDIM];
+    tridiagonal t;
     reduction r;
 
-    DA_TRY(operation_vectors(op, &off, w->s->dtype, &shape, n));
     tile_with(tile, &tau_shape, n, 1);
     DA_TRY(operation_array(op, &tau, x->s->dtype, &tau_shape, tile));
     DA_TRY(reduction_begin(op, &r, x, tau));
+    DA_TRY(tridiagonal_begin(op, &t, x, w, z, width));
     if (z) {
         tile_with(tile, &t_shape, ib, ib);
         DA_TRY(operation_array(op, &factors, x->s->dtype, &t_shape, tile));
     }
     EACH_LEAD (at, x) {
-        DA_TRY(tridiagonal_tasks(op, &at, &r, w, off, uplo));
-        DA_TRY(tridiagonal_eigen(op, &at, w, off, z));
+        DA_TRY(tridiagonal_form(op, &at, &r, t.d, t.e, uplo));
+        DA_TRY(tridiagonal_tasks(op, &t, &at));
         if (z)
             DA_TRY(apply_reflectors(op, &at, x, tau, factors, z, ib, width));
     }
@@ -272,7 +255,7 @@ static da_status build(operation *op, da_array **w, da_array **v, const da_array
         tile_of_whole(tile, &shape, 4 * (double)n * (double)n * (double)n);
     DA_TRY(operation_array(op, &x, a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, a, uplo, false, most(n, 1), COPIED));
-    DA_TRY(operation_vectors(op, &values, dtype_real(a->s->dtype), &shape, n));
+    DA_TRY(operation_vectors(op, &values, dtype_real(a->s->dtype), &shape, n, n));
     DA_TRY(operation_fault_two(op, NOT_FINITE, NOT_CONVERGED, n));
     if (cut && v) {
         tile_with(tile, &shape, n, width);

@@ -41,9 +41,10 @@ void operation_begin(operation *op);
 da_status operation_array(operation *op, da_array **out, da_dtype dtype, const da_shape *shape,
                           const int64_t *tile);
 
-/* A vector of n contiguous elements for each matrix of an array of this shape, in tiles as tile_with() has them for the matrices. */
+/* A vector of n contiguous elements for each matrix of an array of this shape, in tiles of this length, as tile_with() has them for the
+ * matrices. */
 da_status operation_vectors(operation *op, da_array **out, da_dtype dtype, const da_shape *matrices,
-                            int64_t n);
+                            int64_t n, int64_t length);
 
 /* Gives `status` on if it is an error, else makes the operation own `*array`: for views made by the public functions,
  * operation_own(op, da_matrix_transpose(&view, a), &view). */
@@ -225,5 +226,24 @@ da_status check_pivots(const da_array *pivots, const da_array *factors, const ch
 
 /* Tile extents for the right-hand sides b of solve_triangular_tasks(). */
 void rhs_tile(int64_t *tile, const da_array *b, bool right);
+
+/* ---- symmetric tridiagonal matrices (tridiagonal.c) ---- */
+
+/* What their tasks work on: d, on the diagonal, and e, beside it, vectors of the real dtype that the caller's tasks write first. */
+typedef struct tridiagonal {
+    const da_array *w, *z; /* the eigenvalues; the eigenvectors, or null */
+    const da_array *d;     /* w itself where one task does it all */
+    da_array *e;
+    const da_array *q; /* the parts' eigenvectors: z, if that is real */
+    da_array *packed, *deltas, *parts, *lambda, *plan;
+    int64_t width;
+} tridiagonal;
+
+/* For matrices of x's shape: w gets their eigenvalues; z, in block columns of this width, their eigenvectors, if it is not null. */
+da_status tridiagonal_begin(operation *op, tridiagonal *t, const da_array *x, const da_array *w,
+                            const da_array *z, int64_t width);
+
+/* The tasks for the matrices `at`. Faults, of an index beyond n: what is not finite, or does not converge. */
+da_status tridiagonal_tasks(operation *op, const tridiagonal *t, const lead *at);
 
 #endif

@@ -29,13 +29,13 @@ da_status operation_array(operation *op, da_array **out, da_dtype dtype, const d
 }
 
 da_status operation_vectors(operation *op, da_array **out, da_dtype dtype, const da_shape *matrices,
-                            int64_t n)
+                            int64_t n, int64_t length)
 {
     int64_t tile[DA_MAX_NDIM];
     da_shape shape = *matrices;
     int order[DA_MAX_NDIM];
 
-    tile_with(tile, matrices, n, 1);
+    tile_with(tile, matrices, length, 1);
     shape.ndim--;
     shape.dim[shape.ndim - 1] = n;
     for (int d = 0; d < shape.ndim; d++)

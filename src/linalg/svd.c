@@ -56,7 +56,7 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     int64_t tile[DA_MAX_NDIM];
 
     f->u = f->vh = NULL;
-    DA_TRY(operation_vectors(op, &f->s, dtype_real(f->a->s->dtype), &shape, n));
+    DA_TRY(operation_vectors(op, &f->s, dtype_real(f->a->s->dtype), &shape, n, n));
     if (!vectors)
         return DA_OK;
     if (f->steps)
