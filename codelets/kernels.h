@@ -96,8 +96,7 @@ typedef struct da_heevd_args {
 
 /* Eigenvalues and eigenvectors of a part of a tridiagonal matrix. */
 typedef struct da_stedc_args {
-    int64_t at;     /* its first row in the whole one */
-    int64_t offset; /* added to LAPACK's info */
+    int64_t at; /* its first row in the whole one */
 } da_stedc_args;
 
 /* Two neighbouring parts of one become one (cpu/stedc.inc). */

@@ -7,14 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum work_dtypes {
-    FLOATS,
-    REALS,
-    NUMERIC,
-    NUMBERS,
-    INTEGERS,
-    ANY
-}; /* NUMERIC: with bool; NUMBERS: without */
+/* NUMERIC: with bool; NUMBERS: without */
+enum work_dtypes { FLOATS, REALS, NUMERIC, NUMBERS, INTEGERS, ANY };
 
 /* What a buffer is, as kernel_list.inc has it. */
 enum {
@@ -238,7 +232,7 @@ static void setup_sterf(work *w)
 
 static void setup_stedc(work *w)
 {
-    w->value.stedc = (da_stedc_args){.offset = w->n};
+    w->value.stedc = (da_stedc_args){0};
     setup_sterf(w);
 }
 

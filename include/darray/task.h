@@ -5,7 +5,7 @@
  * that touch the same tile run as if one after the other in the order they were spawned, all others in
  * parallel. The same API runs the library's own operations.
  *
- * A task may spawn further tasks (ordered at the moment they are spawned) but not wait: da_wait(), da_fetch()
+ * A task may spawn further tasks (ordered at the moment they are spawned) but not wait: da_wait(), da_to_host()
  * and all calls that wait return DA_ERROR_STATE inside a task. Pass a task's result to the next task instead.
  */
 #ifndef DARRAY_TASK_H

@@ -48,7 +48,7 @@ da_status tridiagonal_begin(operation *op, tridiagonal *t, const da_array *x, co
 static da_status leaf(operation *op, const tridiagonal *t, const lead *at, span p)
 {
     const int64_t n = rows_of(t->z);
-    const da_stedc_args args = {.at = p.at, .offset = n};
+    const da_stedc_args args = {.at = p.at};
     task_builder b;
 
     task_begin(&b, &da_codelet_stedc);
