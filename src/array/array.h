@@ -97,9 +97,17 @@ typedef struct piece_walk {
 } piece_walk;
 bool piece_first(piece_walk *w, const da_array *a); /* false if the view is empty */
 bool piece_next(piece_walk *w);
-/* Whether devices may take part in work on so many bytes, or in so many floating point operations: then each operand of a task should lie
- * in one tile. Asks the runtime only if there is enough to do. */
-bool devices_for(double bytes, double flops);
+/* Of work. */
+typedef struct amount {
+    double bytes, flops;
+} amount;
+/* Whether devices are to take part in an operation: each operand of a task should then lie in one tile, and tiles are large. So it is if there
+ * is much to do, and if tasks of such a kernel and size are done sooner by the devices, by what was measured, than by all cores of the CPU;
+ * a kernel that no device is known to run counts as the other one (may be null). And always where the thread's tasks are to run on
+ * devices. Asks the runtime only if there is enough to do. */
+bool devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype, amount task);
+/* The same for elementwise work. */
+bool elements_for_devices(da_dtype dtype, double elements);
 /* The tile extent for an axis of so many elements, of matrices that devices work on: the same for all of them, so that tiles fit. */
 int64_t device_step(int64_t extent);
 /* Whether the pieces [0, n), [n, 2n), ... of axis d of the view lie in one tile each. */

@@ -35,7 +35,7 @@ static da_status copy_by_source(rt_batch *batch, da_array *dst, const da_array *
 
 da_status array_copy_tasks(rt_batch *batch, da_array *dst, const da_array *src)
 {
-    const bool split = devices_for((double)array_count(dst) * (double)da_dtype_size(dst->s->dtype), 0);
+    const bool split = elements_for_devices(dst->s->dtype, (double)array_count(dst));
     piece_walk w;
     for (bool more = piece_first(&w, dst); more; more = piece_next(&w)) {
         if (split)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How arrays are cut into tiles, and tiles as views see them. */
 #include "array/array.h"
+#include "runtime/models.h"
 #include <math.h>
 #include <string.h>
 
@@ -64,10 +65,27 @@ static int64_t part(int64_t extent, int64_t parts)
 static const double device_least_bytes = 32e6, device_least_flops = 1e10;
 static const int64_t device_bytes = 128 * 1024 * 1024;
 
-bool devices_for(double bytes, double flops)
+bool devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype, amount task)
 {
-    return (bytes >= device_least_bytes || flops >= device_least_flops || rt_place() == DA_ON_GPU) &&
-           rt_devices_for_shaping() > 0;
+    const bool wanted = rt_place() == DA_ON_GPU;
+
+    if ((all.bytes < device_least_bytes && all.flops < device_least_flops && !wanted) ||
+        rt_devices_for_shaping() == 0)
+        return false;
+    const double tasks = all.flops / task.flops;
+    models_advice advice =
+        wanted ? MODELS_DEVICES : models_advise(kernel, dtype, tasks, task.bytes, task.flops);
+    if (advice == MODELS_UNKNOWN && other)
+        advice = models_advise(other, dtype, tasks, task.bytes, task.flops);
+    return advice == MODELS_DEVICES;
+}
+
+bool elements_for_devices(da_dtype dtype, double elements)
+{
+    const double size = (double)da_dtype_size(dtype), task = fmin(elements, (double)device_bytes / size);
+
+    return devices_for((amount){elements * size, elements}, &array_codelet_copy, NULL, dtype,
+                       (amount){2 * task * size, task}); /* reads and writes */
 }
 
 int64_t device_step(int64_t extent)
@@ -83,16 +101,18 @@ bool pieces_in_tiles(const da_array *a, int d, int64_t n)
     return a->step[d] == 1 && a->s->tile[k] % n == 0 && a->origin[k] % n == 0;
 }
 
-static void tiling_for_devices(da_dtype dtype, const da_shape *shape, int64_t *tile)
+/* Of an array of `total` bytes: tiles for the CPU's workers too, one each at least, unless all is to run on devices. */
+static void tiling_for_devices(da_dtype dtype, const da_shape *shape, int64_t total, int64_t *tile)
 {
     const int ndim = shape->ndim;
-    const int64_t size = (int64_t)da_dtype_size(dtype);
-    int64_t bytes = size;
+    const int64_t share = rt_place() == DA_ON_GPU ? device_bytes : total / rt_workers_for_shaping();
+    const int64_t most_share = share < most_bytes ? most_bytes : share < device_bytes ? share : device_bytes;
+    int64_t bytes = (int64_t)da_dtype_size(dtype);
 
     /* whole axes from the innermost in memory on, as far as they fit; matrices in squares */
     for (int i = 0; i < ndim; i++) {
         const int k = ndim >= 2 && i < 2 ? ndim - 2 + i : ndim - 1 - i;
-        const int64_t extent = shape->dim[k], most = device_bytes / bytes > 0 ? device_bytes / bytes : 1;
+        const int64_t extent = shape->dim[k], most = most_share / bytes > 0 ? most_share / bytes : 1;
         tile[k] = extent < most ? extent : most;
         if (ndim >= 2 && i < 2 && shape->dim[ndim - 2] > 1024 && shape->dim[ndim - 1] > 1024)
             tile[k] = device_step(extent);
@@ -111,8 +131,8 @@ void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile)
     }
     if (bytes < 2 * least_bytes)
         return;
-    if (devices_for((double)bytes, 0)) {
-        tiling_for_devices(dtype, shape, tile);
+    if (elements_for_devices(dtype, (double)bytes / (double)da_dtype_size(dtype))) {
+        tiling_for_devices(dtype, shape, bytes, tile);
         return;
     }
     workers = rt_workers_for_shaping();

@@ -113,11 +113,27 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb)
     return true;
 }
 
-void tile_of_whole(int64_t *tile, const da_shape *shape, double flops)
+bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops)
+{
+    const double step = (double)device_step(0), size = (double)da_dtype_size(dtype);
+    const double most_flops = 2 * step * step * step;
+
+    return devices_for((amount){0, flops}, kernel, &da_codelet_gemm, dtype,
+                       (amount){4 * step * step * size, flops < most_flops ? flops : most_flops});
+}
+
+bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements, double flops)
+{
+    const amount task = {elements * (double)da_dtype_size(dtype), flops};
+
+    return devices_for(task, kernel, NULL, dtype, task);
+}
+
+void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices)
 {
     int64_t mb = shape->dim[shape->ndim - 2], nb = 256;
 
-    if (!tile_forced(shape, &mb, &nb) && devices_for(0, flops))
+    if (!tile_forced(shape, &mb, &nb) && devices)
         nb = shape->dim[shape->ndim - 1];
     tile_with(tile, shape, mb, nb);
 }
@@ -366,8 +382,9 @@ da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsig
                         int64_t mb, int64_t nb)
 {
     const double elements = (double)array_count(dst);
-    const bool devices = devices_for(elements * (double)da_dtype_size(dst->s->dtype),
-                                     elements * (double)least(rows_of(dst), cols_of(dst)));
+    const bool devices = elements_for_devices(dst->s->dtype, elements) ||
+                         tasks_for_devices(&da_codelet_gemm, dst->s->dtype,
+                                           elements * (double)least(rows_of(dst), cols_of(dst)));
 
     EACH_LEAD (at, dst) {
         EACH_SPAN (j, 0, cols_of(dst), nb) {

@@ -27,7 +27,7 @@ const tile_operation tile_cholesky = {
     .name = "cholesky", .ninputs = 1, .square = true, .definite = true, .multiple = 1, .run = run};
 
 /* The tiling for n x n: one tile while a single task is fastest. False if it is forced. */
-static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
+static bool rule(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
 {
     const int64_t n = shape->dim[shape->ndim - 1], workers = rt_workers_for_shaping();
     const double flops = (double)n * (double)n * (double)n / 3;
@@ -36,7 +36,7 @@ static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
         *mb = round_up(*mb, *nb);
         return false;
     }
-    if (devices_for(0, flops)) {
+    if (tasks_for_devices(&da_codelet_cholesky_update, dtype, flops)) {
         *mb = *nb = device_step(n);
     } else {
         *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
@@ -50,7 +50,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
 {
     const int64_t n = shape->dim[shape->ndim - 1];
 
-    if (rule(shape, mb, nb) && shape->ndim == 2)
+    if (rule(shape, dtype, mb, nb) && shape->ndim == 2)
         tile_rated(&tile_cholesky, dtype, (tile_size){n, n, 0}, (double)n * (double)n * (double)n / 3, mb,
                    nb);
 }
@@ -64,7 +64,7 @@ static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
 
     if (!is_column_major(w))
         return false;
-    rule(&shape, &best_mb, &best_nb);
+    rule(&shape, w->s->dtype, &best_mb, &best_nb);
     if (rows_of(w) <= best_nb) { /* one task */
         *mb = best_mb;
         *nb = best_nb;

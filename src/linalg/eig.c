@@ -37,7 +37,9 @@ static da_status build(operation *op, da_array **w, da_array **v, const da_array
     da_array *x = NULL, *values = NULL, *vectors = NULL;
     int64_t tile[DA_MAX_NDIM];
 
-    tile_of_whole(tile, &shape, 10 * (double)n * (double)n * (double)n);
+    tile_of_whole(tile, &shape,
+                  whole_for_devices(&da_codelet_geev, a->s->dtype, (double)n * (double)n,
+                                    25 * (double)n * (double)n * (double)n));
     DA_TRY(operation_array(op, &x, a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, a, 0, false, most(n, 1), COPIED));
     if (v)

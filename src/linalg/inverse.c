@@ -18,7 +18,8 @@ da_status inverse_of(operation *op, da_array **out, const da_array *a)
 
     DA_TRY(lu_factor(op, &lu, &pivots, a));
     rhs_tile(tile, lu, false);
-    if (devices_for(0, (double)rows_of(a) * (double)array_count(a))) /* exchanges of rows see one tile */
+    if (tasks_for_devices(&da_codelet_gemm, a->s->dtype,
+                          (double)rows_of(a) * (double)array_count(a))) /* exchanges of rows see one tile */
         tile[shape.ndim - 2] = most(rows_of(a), 1);
     DA_TRY(operation_array(op, out, a->s->dtype, &shape, tile));
     x = *out;

@@ -143,8 +143,13 @@ void tile_with(int64_t *tile, const da_shape *shape, int64_t mb, int64_t nb);
 /* The tile that the user forces (DARRAY_TILE, da_blocks) upon the last two axes of such an array; false if none. */
 bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
 
-/* Tile extents for arrays whose matrices are made by one task each, in at least `flops`: one tile for devices, else block columns. */
-void tile_of_whole(int64_t *tile, const da_shape *shape, double flops);
+/* devices_for() operations of so many flops in tiles, which are mostly this kernel's; one that nothing is known of counts as a product. */
+bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops);
+/* devices_for() operations whose matrices are a task of this kernel each, of so many elements and flops. */
+bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements, double flops);
+
+/* Tile extents for arrays whose matrices are made by one task each: one tile for devices, else block columns. */
+void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices);
 
 /* The extent of the tiles that axis d of a view has. */
 int64_t tile_step(const da_array *a, int d);
@@ -224,6 +229,8 @@ da_status check_system(const da_array *a, const char *name, const da_array *b, c
 da_status check_pivots(const da_array *pivots, const da_array *factors, const char *name,
                        const char *function);
 
+/* tasks_for_devices() of a triangular solve with, or a product of, so many right-hand sides. */
+bool triangular_for_devices(const da_array *x, int64_t n, int64_t rhs);
 /* Tile extents for the right-hand sides b of solve_triangular_tasks(). */
 void rhs_tile(int64_t *tile, const da_array *b, bool right);
 

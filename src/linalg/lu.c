@@ -20,7 +20,7 @@ static da_status run(da_array *const *inputs)
 const tile_operation tile_lu = {.name = "lu", .ninputs = 1, .multiple = 1, .run = run};
 
 /* False if the tiling is forced. */
-static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
+static bool rule(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
 {
     const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1];
     const int64_t workers = rt_workers_for_shaping();
@@ -30,7 +30,7 @@ static bool rule(const da_shape *shape, int64_t *mb, int64_t *nb)
         *mb = round_up(*mb, *nb);
         return false;
     }
-    if (devices_for(0, flops)) {
+    if (tasks_for_devices(&da_codelet_lu_update, dtype, flops)) {
         *nb = DEVICE_PANEL;
         *mb = most(m, 1);
     } else {
@@ -45,7 +45,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
 {
     const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1];
 
-    if (rule(shape, mb, nb) && shape->ndim == 2)
+    if (rule(shape, dtype, mb, nb) && shape->ndim == 2)
         tile_rated(&tile_lu, dtype, (tile_size){m, n, 0}, (double)m * (double)n * (double)least(m, n), mb,
                    nb);
 }
@@ -58,11 +58,11 @@ static bool own_tile(const da_array *a, int64_t *mb, int64_t *nb)
     const da_shape shape = array_shape_of(a);
     int64_t best;
 
-    rule(&shape, mb, nb);
+    rule(&shape, a->s->dtype, mb, nb);
     best = *nb;
     if (!is_column_major(a))
         return false;
-    if (devices_for(0, (double)m * (double)n * (double)least(m, n)))
+    if (tasks_for_devices(&da_codelet_lu_update, a->s->dtype, (double)m * (double)n * (double)least(m, n)))
         return pieces_in_tiles(a, a->ndim - 2, *mb) && pieces_in_tiles(a, a->ndim - 1, *nb);
     if (n <= best) /* one panel */
         return true;
@@ -113,7 +113,8 @@ static da_status update_columns(operation *op, const da_array *lu, const da_arra
 da_status lu_tasks(operation *op, const da_array *lu, const da_array *pivots, int64_t mb, int64_t nb)
 {
     const int64_t m = rows_of(lu), n = cols_of(lu), rank = least(m, n);
-    const bool devices = devices_for(0, (double)m * (double)n * (double)rank);
+    const bool devices =
+        tasks_for_devices(&da_codelet_lu_update, lu->s->dtype, (double)m * (double)n * (double)rank);
     task_builder t;
 
     EACH_LEAD (at, lu) {
@@ -191,7 +192,7 @@ da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_ar
 static da_status exchange_tasks(operation *op, const da_array *pivots, bool given, da_array *x, bool inverse)
 {
     const int64_t n = rows_of(x);
-    const bool devices = !given && devices_for(0, (double)n * (double)n * (double)cols_of(x));
+    const bool devices = !given && triangular_for_devices(x, n, cols_of(x));
     const int64_t step = devices ? tile_step(pivots, pivots->ndim - 1) : most(n, 1);
     const int64_t steps = (n + step - 1) / step;
     int64_t tile[DA_MAX_NDIM];

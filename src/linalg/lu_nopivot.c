@@ -11,14 +11,14 @@
 
 enum { PRIORITY_PANEL = 1000, PRIORITY_SOLVE = 950, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500 };
 
-static void choose_tile(const da_shape *shape, int64_t *mb, int64_t *nb)
+static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb)
 {
     const int64_t m = shape->dim[shape->ndim - 2], n = shape->dim[shape->ndim - 1], rank = least(m, n);
     int64_t rows;
 
     if (tile_forced(shape, &rows, nb)) {
         *mb = rows >= m ? most(m, 1) : *nb;
-    } else if (devices_for(0, (double)m * (double)n * (double)rank)) {
+    } else if (tasks_for_devices(&da_codelet_gemm, dtype, (double)m * (double)n * (double)rank)) {
         *mb = *nb = device_step(rank);
     } else {
         *nb = rank <= 256 ? 256 : rank <= 3072 ? 192 : 256;
@@ -34,7 +34,7 @@ static bool own_tile(const da_array *a, int64_t *mb, int64_t *nb)
     const da_shape shape = array_shape_of(a);
     int64_t best;
 
-    choose_tile(&shape, mb, nb);
+    choose_tile(&shape, a->s->dtype, mb, nb);
     best = *nb;
     if (!is_column_major(a))
         return false;
@@ -132,7 +132,7 @@ static da_status build(operation *op, da_array **out, const da_array *a)
     da_array *lu = NULL;
     int64_t mb, nb;
 
-    choose_tile(&shape, &mb, &nb);
+    choose_tile(&shape, a->s->dtype, &mb, &nb);
     DA_TRY(factor(op, &lu, a, mb, nb));
     return operation_result(op, out, lu, 1, &a);
 }
@@ -156,7 +156,7 @@ static da_status build_in_place(operation *op, da_array *a)
     if (own_tile(a, &mb, &nb)) {
         DA_TRY(factor_tasks(op, a, mb, nb));
     } else {
-        choose_tile(&shape, &mb, &nb);
+        choose_tile(&shape, a->s->dtype, &mb, &nb);
         DA_TRY(factor(op, &w, a, mb, nb));
         DA_TRY(copy_triangle(op, a, w, 0, false, mb, nb));
     }

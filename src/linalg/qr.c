@@ -43,7 +43,7 @@ static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype, bool rated
     const bool forced = tile_forced(shape, &f->mb, &f->nb);
     if (forced) {
         f->mb = round_up(f->mb, f->nb);
-    } else if (f->m <= 16 * f->n && devices_for(0, flops)) {
+    } else if (f->m <= 16 * f->n && tasks_for_devices(&da_codelet_gemqrt, dtype, flops)) {
         f->nb = DEVICE_PANEL;
         f->mb = round_up(most(f->m, 1), f->nb);
     } else {
@@ -261,8 +261,10 @@ void qr_tile(int64_t *tile, const qr *f, const da_shape *c, bool right)
     int64_t mb, nb;
 
     if (!tile_forced(c, &mb, &nb))
-        mb = nb =
-            devices_for(0, 4 * (double)f->m * (double)f->rank * (double)across) ? device_step(across) : width;
+        mb = nb = tasks_for_devices(&da_codelet_gemqrt, f->v->s->dtype,
+                                    4 * (double)f->m * (double)f->rank * (double)across)
+                      ? device_step(across)
+                      : width;
     tile_with(tile, c, right ? mb : f->mb, right ? f->mb : nb);
 }
 
@@ -457,7 +459,7 @@ static bool is_small(const da_array *a, int64_t columns)
     int64_t mb, nb;
 
     return da_kernels_small_qr(rows_of(a), cols_of(a), columns) && !tile_forced(&shape, &mb, &nb) &&
-           !devices_for(0, work);
+           !tasks_for_devices(&da_codelet_gemqrt, a->s->dtype, work);
 }
 
 /* Q and R of a, or with DA_TRANSPOSE of its transpose, both transposed: a = L Q for L = R^T. That Q's rows are orthonormal as

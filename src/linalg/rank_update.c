@@ -143,7 +143,8 @@ da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const
     }
     DA_TRY(broadcast_lead(op, &u.a, u.a, &batch));
     u.args.trans = trans;
-    if (devices_for(0, (double)array_count(c) * (double)depth)) { /* each operand is one tile */
+    if (tasks_for_devices(&da_codelet_gemm, c->s->dtype,
+                          (double)array_count(c) * (double)depth)) { /* each operand is one tile */
         const int64_t rows = most(mb, nb);
 
         u.step = device_step(depth);

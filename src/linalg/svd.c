@@ -34,6 +34,13 @@ typedef struct factors {
     da_array *u, *s, *vh;
 } factors;
 
+static bool on_a_device(const factors *f)
+{
+    const double m = (double)rows_of(f->a), n = (double)cols_of(f->a);
+
+    return whole_for_devices(&da_codelet_gesdd, f->a->s->dtype, m * n, 4 * m * n * n + 8 * n * n * n);
+}
+
 /* Whether the steps are for such a matrix; then f->width too. */
 static bool in_steps(factors *f)
 {
@@ -44,7 +51,7 @@ static bool in_steps(factors *f)
     if (tile_forced(&shape, &mb, &f->width))
         return n > f->width;
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    return n > SMALL && 5 * m < 8 * n && !devices_for(0, 4 * (double)m * (double)n * (double)n);
+    return n > SMALL && 5 * m < 8 * n && !on_a_device(f);
 }
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
@@ -52,7 +59,6 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     const int64_t m = rows_of(f->a), n = cols_of(f->a);
     const da_shape shape = array_shape_of(f->a), u_shape = shape_with(f->a, m, f->complete ? m : n),
                    vh_shape = shape_with(f->a, n, n);
-    const double flops = 4 * (double)m * (double)n * (double)n;
     int64_t tile[DA_MAX_NDIM];
 
     f->u = f->vh = NULL;
@@ -62,12 +68,12 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     if (f->steps)
         tile_with(tile, &u_shape, m, f->width);
     else
-        tile_of_whole(tile, &u_shape, flops);
+        tile_of_whole(tile, &u_shape, on_a_device(f));
     DA_TRY(operation_array(op, &f->u, f->a->s->dtype, &u_shape, tile));
     if (f->steps)
         tile_with(tile, &vh_shape, f->width, n);
     else
-        tile_of_whole(tile, &vh_shape, flops);
+        tile_of_whole(tile, &vh_shape, on_a_device(f));
     return operation_array(op, &f->vh, f->a->s->dtype, &vh_shape, tile);
 }
 
@@ -336,7 +342,7 @@ static da_status svd_tasks(operation *op, const factors *f)
     da_array *x = NULL;
     task_builder t;
 
-    tile_of_whole(tile, &shape, 4 * (double)m * (double)n * (double)n);
+    tile_of_whole(tile, &shape, on_a_device(f));
     DA_TRY(operation_array(op, &x, f->a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, f->a, 0, false, most(m, 1), COPIED));
     EACH_LEAD (at, x) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/models.h"
 #include "base/file.h"
+#include "runtime/core.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -269,6 +270,34 @@ models *models_here(void)
     }
     lock_release(&of_file.lock);
     return &of_file;
+}
+
+models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tasks, double bytes,
+                            double flops)
+{
+    const double workers = rt_workers_for_shaping();
+    models_advice advice = MODELS_CPU;
+    char symbol[256];
+    models *const all = models_here();
+
+    models_symbol(symbol, sizeof symbol, kernel, dtype);
+    lock_acquire(&all->lock);
+    model *const m = models_get(all, symbol);
+    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS && advice != MODELS_DEVICES; k++) {
+        const double there = rt_devices_of((da_device_kind)k), devices = there < tasks ? there : tasks;
+        model_basis basis, any;
+
+        if (devices == 0 || !da_device_find((da_device_kind)k, kernel->name))
+            continue;
+        const double on_device = model_expect_like(m, (da_device_kind)k, bytes, flops, &basis);
+        const double on_cpu = model_expect_like(m, DA_DEVICE_CPU, bytes, flops, &any);
+        if (basis == MODEL_GUESS)
+            advice = MODELS_UNKNOWN;
+        else
+            advice = on_device * workers <= on_cpu * devices ? MODELS_DEVICES : MODELS_CPU;
+    }
+    lock_release(&all->lock);
+    return advice;
 }
 
 /* ---- for the tool ---- */

@@ -47,6 +47,14 @@ da_status models_save(const models *m);
 /* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file, which is read when first
  * asked for, and again after da_shutdown() or when memory was short. */
 models *models_here(void);
+/* Who gets through a number of tasks of a kernel and size sooner, by what was measured: the devices, or all cores of the CPU together? */
+typedef enum models_advice {
+    MODELS_UNKNOWN, /* devices have the kernel, but no time of it is known there */
+    MODELS_CPU,
+    MODELS_DEVICES
+} models_advice;
+models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tasks, double bytes,
+                            double flops);
 /* StarPU's live models; null without devices. Exists with DA_HAVE_STARPU. */
 models *spu_models(void);
 

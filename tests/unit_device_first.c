@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The shapes of tasks where there is a device: those of the CPU until the device is known to be quicker than all cores of the CPU. Operations are
+ * rehearsed for 16 cores, with models from a file. */
+#include "linalg/linalg.h"
+#include "runtime/core.h"
+#include "runtime/models.h"
+#include "runtime/rehearse.h"
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORKERS = 16, N = 3200 };
+
+/* ---- models from a file ---- */
+
+static char folder[32];
+
+static void make_folder(void)
+{
+    strcpy(folder, "/tmp/darray-first-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(setenv("DARRAY_CACHE_DIR", folder, 1), 0);
+    rt_shape_for_workers(WORKERS);
+}
+
+static void remove_folder(void)
+{
+    char command[128];
+
+    rt_shape_for_workers(0);
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* A file that knows of products and copies on the CPU, and if `faster` is not 0 on the device too: so many times as fast. */
+static void know(double faster)
+{
+    static const da_codelet *const kernels[] = {&da_codelet_gemm, &array_codelet_copy};
+    models m = {0};
+
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        char symbol[128];
+
+        models_symbol(symbol, sizeof symbol, kernels[i], DA_F64);
+        model *const a = models_get(&m, symbol);
+        ck_assert_ptr_nonnull(a);
+        for (uint32_t n = 64; n <= 2048; n *= 2) {
+            const double elements = (double)n * n, flops = i == 0 ? 2 * elements * n : elements;
+            const model_size size = {.footprint = n, .bytes = (i == 0 ? 24 : 16) * elements, .flops = flops};
+            const double seconds = 1e-6 + flops / (i == 0 ? 30e9 : 1e9);
+
+            model_add(a, DA_DEVICE_CPU, &size, seconds);
+            if (faster > 0)
+                model_add(a, DA_DEVICE_OPENCL, &size, seconds / faster);
+        }
+    }
+    ck_ok(models_write(&m, NULL));
+    models_clear(&m);
+    ck_ok(da_shutdown()); /* read anew */
+}
+
+/* ---- what is rehearsed ---- */
+
+typedef enum what { MATMUL, CHOLESKY, LU, SOLVE, QR, TALL_QR, EIGH, SVD, INV, SUM, OPERATIONS } what;
+static const char *const names[] = {"matmul",     "cholesky", "lu",  "solve", "qr",
+                                    "qr of tall", "eigh",     "svd", "inv",   "elementwise"};
+
+static void call(what o)
+{
+    DA_AUTO da_array *a = NULL, *b = NULL, *x = NULL, *y = NULL, *z = NULL;
+
+    ck_ok(da_empty(&a, DA_F64, DA_SHAPE(o == TALL_QR ? 64 * N : N, o == TALL_QR ? 300 : N)));
+    switch (o) {
+    case MATMUL: ck_ok(da_matmul(&x, a, a)); break;
+    case CHOLESKY: ck_ok(da_cholesky(&x, a, DA_LOWER)); break;
+    case LU: ck_ok(da_lu(&x, &y, a)); break;
+    case SOLVE:
+        ck_ok(da_empty(&b, DA_F64, DA_SHAPE(N, N)));
+        ck_ok(da_solve(&x, a, b));
+        break;
+    case QR:
+    case TALL_QR: ck_ok(da_qr(&x, &y, a)); break;
+    case EIGH: ck_ok(da_eigh(&x, &y, a, DA_LOWER)); break;
+    case SVD: ck_ok(da_svd(&x, &y, &z, a, 0)); break;
+    case INV: ck_ok(da_inv(&x, a)); break;
+    default: ck_ok(DA_EVAL(&x, a + a, a)); break;
+    }
+}
+
+/* The tasks of an operation that may run in such a place: how many, and the seconds they take on 16 cores of the CPU alone. */
+static int64_t rehearse(what o, da_place place, double *seconds)
+{
+    replay_result result;
+    rehearsal r;
+
+    ck_ok(da_run_on(place));
+    ck_ok(rehearsal_begin(&r));
+    call(o);
+    ck_ok(rehearsal_end(&r));
+    ck_ok(da_run_on(DA_ANYWHERE));
+    double *const cpu = malloc((size_t)r.tasks.ntasks * sizeof *cpu);
+    for (int64_t i = 0; i < r.tasks.ntasks; i++)
+        cpu[i] = r.seconds[i][DA_DEVICE_CPU];
+    ck_ok(replay(&r.tasks, cpu, 3e-6, WORKERS, &result));
+    *seconds = result.seconds;
+    free(cpu);
+    rehearsal_free(&r);
+    return result.tasks;
+}
+
+/* Until the device is known to be quicker, and when it is known not to be: a first run takes what it takes without one, since every task that
+ * stays on the CPU is as small as there. */
+START_TEST(as_without)
+{
+    static const double faster[] = {0, 0.1, 10}; /* ten times one core is not 16 */
+
+    know(faster[_i]);
+    for (what o = MATMUL; o < OPERATIONS; o++) {
+        double with, without;
+        const int64_t tasks = rehearse(o, DA_ANYWHERE, &with);
+
+        ck_assert_int_eq((int)tasks, (int)rehearse(o, DA_ON_CPU, &without));
+        ck_assert_msg(with < 1.001 * without, "%s: %g s instead of %g s", names[o], with, without);
+    }
+}
+END_TEST
+
+/* A device that is quicker gets large tiles, where it has kernels for them: OpenCL has none for QR's panels and updates, nor for eigenvalues. */
+START_TEST(as_for_devices)
+{
+    know(200);
+    for (what o = MATMUL; o < OPERATIONS; o++) {
+        double with, without, forced;
+        const int64_t tasks = rehearse(o, DA_ANYWHERE, &with), few = rehearse(o, DA_ON_GPU, &forced);
+        const int64_t many = rehearse(o, DA_ON_CPU, &without);
+
+        if (o == MATMUL || o == CHOLESKY || o == LU || o == SOLVE || o == INV)
+            ck_assert_msg(tasks == few && (few != many || o == MATMUL), "%s: %d, %d, %d tasks", names[o],
+                          (int)tasks, (int)few, (int)many);
+        else if (o == QR || o == EIGH || o == SVD)
+            ck_assert_msg(tasks > few, "%s: %d, %d tasks", names[o], (int)tasks, (int)few);
+    }
+}
+END_TEST
+
+/* Vectors in tiles that devices are busy with, but a tile for each core as well. */
+START_TEST(tiles)
+{
+    const int64_t n = (int64_t)1 << 27; /* a GiB */
+    static const struct {
+        double faster;
+        da_place place;
+        int64_t least, most;
+    } cases[] = {
+        {0, DA_ANYWHERE, 64, 64}, {200, DA_ANYWHERE, 16, 16}, {200, DA_ON_CPU, 64, 64}, {0, DA_ON_GPU, 8, 8}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t tile[DA_MAX_NDIM];
+
+        know(cases[i].faster);
+        ck_ok(da_run_on(cases[i].place));
+        tiling_choose(DA_F64, &DA_SHAPE(n), tile);
+        ck_ok(da_run_on(DA_ANYWHERE));
+        const int64_t pieces = (n + tile[0] - 1) / tile[0];
+        ck_assert_msg(pieces >= cases[i].least && pieces <= cases[i].most, "case %d: %d tiles", (int)i,
+                      (int)pieces);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const da_test_case cases[] = {
+        {"until it is known", (const TTest *const[]){as_without, NULL}, 3, make_folder, remove_folder},
+        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles),
+    };
+
+    if (da_num_devices() == 0) {
+        fprintf(stderr, "no OpenCL device: skipped\n");
+        return 77;
+    }
+    return da_test_run("first runs", cases, sizeof cases / sizeof cases[0]);
+}
