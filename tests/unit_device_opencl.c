@@ -891,6 +891,7 @@ static void make_cache(void)
     snprintf(usual_folder, sizeof usual_folder, "%s",
              getenv("DARRAY_CACHE_DIR") ? getenv("DARRAY_CACHE_DIR") : "");
     setenv("DARRAY_CACHE_DIR", cache_folder, 1);
+    setenv("POCL_KERNEL_CACHE", "0", 1); /* ours */
 }
 
 static void drop_cache(void)

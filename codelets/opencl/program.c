@@ -87,6 +87,19 @@ static da_device_key binary_key(cl_device_id device, const char *source)
     return hash_info(key, device, CL_DRIVER_VERSION);
 }
 
+/* Whether the driver keeps what it compiled by itself. PoCL does, unless told not to; asked for a binary, it first compiles all kernels once more, for
+ * groups of any size, which takes as long again. */
+static bool driver_keeps(cl_device_id device)
+{
+    const char *const told = getenv("POCL_KERNEL_CACHE");
+    cl_platform_id platform;
+    char name[64] = "";
+
+    return clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) == CL_SUCCESS &&
+           clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL) == CL_SUCCESS &&
+           strcmp(name, "Portable Computing Language") == 0 && !(told && strcmp(told, "0") == 0);
+}
+
 /* The program of a binary from disk, or null: there is none, or the driver does not want it. */
 static cl_program load(cl_context context, cl_device_id device, da_device_key key)
 {
@@ -94,7 +107,7 @@ static cl_program load(cl_context context, cl_device_id device, da_device_key ke
     size_t size;
     cl_int status = CL_SUCCESS, error;
 
-    if (!da_device_cache_get("opencl", key, &binary, &size))
+    if (driver_keeps(device) || !da_device_cache_get("opencl", key, &binary, &size))
         return NULL;
     cl_program program = clCreateProgramWithBinary(context, 1, &device, &size,
                                                    (const unsigned char *[]){binary}, &status, &error);
@@ -117,7 +130,8 @@ static void save(cl_program program, cl_device_id device, da_device_key key)
     unsigned char *binaries[MOST] = {NULL};
     cl_uint n = 0, mine = 0;
 
-    if (clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &bytes) != CL_SUCCESS ||
+    if (driver_keeps(device) ||
+        clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &bytes) != CL_SUCCESS ||
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL) != CL_SUCCESS)
         return;
     n = (cl_uint)(bytes / sizeof devices[0]);
