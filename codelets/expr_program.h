@@ -185,4 +185,9 @@ double da_reduce_flops(const da_call *call);
 da_status da_reduce_finish_cpu(const da_call *call);
 double da_reduce_finish_flops(const da_call *call);
 
+/* Whether a codelet with this function is one of the three. */
+bool da_expr_is(da_kernel cpu);
+/* A hash of what a call of one computes, whatever its shapes: instructions, dtypes and how a reduction combines. */
+uint64_t da_expr_likeness(const da_call *call);
+
 #endif

@@ -499,6 +499,50 @@ START_TEST(revisions)
 }
 END_TEST
 
+/* Points of the live model of a float64 codelet of the library's. */
+static int points_of(const char *name)
+{
+    char symbol[100];
+
+    snprintf(symbol, sizeof symbol, "darray_%s_v1_float64", name);
+    for (const model *a = spu_models()->first; a; a = a->next)
+        if (strcmp(a->symbol, symbol) == 0)
+            return a->npoints;
+    return 0;
+}
+
+/* What an expression or a reduction computes decides how long it takes: no two of these share what was measured; the same ones do. */
+START_TEST(expressions)
+{
+    enum { N = 64 };
+    DA_AUTO da_array *a = NULL, *b = NULL;
+
+    setenv("DARRAY_INLINE", "0", 1);
+    ck_ok(da_shutdown());
+    ck_ok(da_init(NULL, 0));
+    ck_ok(da_run_on(DA_ON_CPU));
+    ck_ok(da_ones(&a, DA_F64, DA_SHAPE(N)));
+    ck_ok(da_ones(&b, DA_F64, DA_SHAPE(N)));
+    ck_ok(da_wait_all());
+    const int before[] = {points_of("expr"), points_of("reduce")};
+    for (int again = 0; again < 2; again++) {
+        DA_AUTO da_array *sum = NULL, *quotient = NULL, *exponential = NULL, *negative = NULL, *total = NULL,
+                         *largest = NULL;
+        ck_ok(da_eval(&sum, da_add(a, b)));
+        ck_ok(da_eval(&quotient, da_divide(a, b)));
+        ck_ok(da_eval(&exponential, da_exp(a)));
+        ck_ok(da_eval(&negative, da_negative(a)));
+        ck_ok(da_sum(&total, a, DA_ALL, 0));
+        ck_ok(da_max(&largest, a, DA_ALL, 0));
+        ck_ok(da_wait_all());
+    }
+    unsetenv("DARRAY_INLINE");
+    ck_ok(da_run_on(DA_ANYWHERE));
+    ck_assert_int_eq(points_of("expr") - before[0], 4);
+    ck_assert_int_eq(points_of("reduce") - before[1], 2);
+}
+END_TEST
+
 int main(void)
 {
     static char folder[] = "/tmp/darray-choice-XXXXXX";
@@ -512,6 +556,7 @@ int main(void)
         DA_CASE_LOOP("poisoned", 3, poisoned),
         DA_CASE("scopes", scopes),
         DA_CASE("kept", kept, revisions),
+        DA_CASE("expressions", expressions),
     };
 
     setenv("STARPU_OPENCL_ON_CPUS", "1", 0);

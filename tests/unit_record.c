@@ -410,6 +410,35 @@ START_TEST(sampled)
 }
 END_TEST
 
+/* Expressions of one shape are of one kind only if they compute the same. */
+START_TEST(expressions)
+{
+    enum { SAME = 3, DIFFERENT = 4 };
+    DA_AUTO da_array *a = NULL;
+    record r;
+
+    ck_ok(da_ones(&a, DA_F64, DA_SHAPE(300, 300)));
+    ck_ok(da_blocks(DA_SHAPE(300, 300)));
+    ck_ok(record_begin(false));
+    for (int i = 0; i < SAME; i++) {
+        DA_AUTO da_array *sum = NULL, *quotient = NULL, *total = NULL, *largest = NULL;
+        ck_ok(da_eval(&sum, da_add(a, a)));
+        ck_ok(da_eval(&quotient, da_divide(a, a)));
+        ck_ok(da_sum(&total, a, DA_ALL, 0));
+        ck_ok(da_max(&largest, a, DA_ALL, 0));
+        ck_ok(da_wait_all());
+    }
+    ck_ok(record_end(&r));
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+    ck_assert_int_eq((int)r.ntasks, SAME * DIFFERENT);
+    for (int i = 0; i < SAME * DIFFERENT; i++)
+        for (int k = 0; k < i; k++)
+            ck_assert_msg((r.tasks[i].kind == r.tasks[k].kind) == (i % DIFFERENT == k % DIFFERENT),
+                          "%s %d and %s %d", r.tasks[i].name, i, r.tasks[k].name, k);
+    record_free(&r);
+}
+END_TEST
+
 /* The median over tasks, so that a machine that is busy now and then does not matter. */
 START_TEST(overhead_of_a_task)
 {
@@ -483,5 +512,5 @@ END_TEST
 DA_TEST_MAIN("record",
              DA_CASE("by hand", no_tasks, independent, chains, readers, priorities, orders, handing_over,
                      commits, overheads, kernels, devices, bounds),
-             DA_CASE("recorded", recorded, sampled, overhead_of_a_task, two_workers),
+             DA_CASE("recorded", recorded, sampled, expressions, overhead_of_a_task, two_workers),
              DA_CASE("shapes", shapes))

@@ -407,17 +407,11 @@ uint64_t da_device_likeness(const da_device_kernel *kernel, const da_call *call)
 
     for (const da_device_kernel *k = da_device_expr_kernels; k->name; k++)
         expression = expression || k == kernel;
-    for (int i = 0; i < call->nbuffers; i++) {
-        const da_buffer *const b = &call->buffers[i];
-        const da_expr_program *const p = expression && b->dtype == 0 ? b->data : NULL;
-
-        h = mix(h, &b->dtype, sizeof b->dtype);
-        for (int k = 0; p && k < p->ninstr; k++) {
-            const da_expr_instr *const in = &p->instr[k];
-            const int32_t what[] = {in->op, in->dtype, in->then, in->out, in->a, in->b, in->c};
-
-            h = mix(h, what, sizeof what);
-        }
+    if (expression) {
+        const uint64_t computes = da_expr_likeness(call);
+        return mix(h, &computes, sizeof computes);
     }
+    for (int i = 0; i < call->nbuffers; i++)
+        h = mix(h, &call->buffers[i].dtype, sizeof call->buffers[i].dtype);
     return h;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/record.h"
+#include "codelets/expr_program.h"
 #include "runtime/core.h"
 
 #include <math.h>
@@ -87,6 +88,8 @@ static uint32_t kind_of(const rt_task *t)
         const double flops = t->codelet->flops(&t->call);
         hash = mix(hash, (uint64_t)flops);
     }
+    if (da_expr_is(t->codelet->cpu))
+        hash = mix(hash, da_expr_likeness(&t->call));
     hash |= 1;
     at = (uint32_t)(hash >> 32) % KINDS;
     for (int i = 0; i < 64 && kinds[at].footprint && kinds[at].footprint != hash; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_codelet.h"
+#include "codelets/expr_program.h"
 #include "runtime/core.h"
 #include "runtime/starpu_device.h"
 #include "runtime/starpu_models.h"
@@ -135,7 +136,7 @@ void spu_kernels_at_exit(void)
 }
 
 /* Tasks take equally long when their buffers have equal shapes and they do the same number of operations: by-value arguments
- * count through the latter, since most of them (offsets, factors) change nothing. */
+ * count through the latter, since most of them (offsets, factors) change nothing. Operations of an expression are not equally long. */
 static uint32_t footprint(struct starpu_task *st)
 {
     const rt_task *task = st->cl_arg;
@@ -148,6 +149,10 @@ static uint32_t footprint(struct starpu_task *st)
     }
     if (st->flops > 0)
         crc = starpu_hash_crc32c_be_n(&st->flops, sizeof st->flops, crc);
+    if (da_expr_is(task->codelet->cpu)) {
+        const uint64_t computes = da_expr_likeness(&task->call);
+        crc = starpu_hash_crc32c_be_n(&computes, sizeof computes, crc);
+    }
     return crc;
 }
 
