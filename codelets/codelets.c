@@ -244,6 +244,7 @@ static double scaled(const da_call *call, const kernel *k, double flops)
 #define M(b) extent(call, (b), 2)
 #define N(b) extent(call, (b), 1)
 enum { FAULTS = DA_CODELET_FAULTS };
+#define REVISION DA_CODELET_REVISION
 
 #define REALS(name) [DA_F32] = da_kernel_##name##_f32, [DA_F64] = da_kernel_##name##_f64
 #define FLOATS(name)                                                                                         \
