@@ -14,7 +14,7 @@ static const struct {
 } commands[] = {
     {"info", tool_info, "what the library found here, and what it lacks to use a GPU"},
     {"calibrate", tool_calibrate, "measure the kernels, so that tasks run where they are done soonest"},
-    {"models", tool_models, "what was measured: list, show, plot, export, import, reset"},
+    {"models", tool_models, "what was measured: list, show, plot, predict, export, import, reset"},
     {"bench", tool_bench, "the benchmarks"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
