@@ -28,18 +28,44 @@ static da_status compile_only(const da_call *call, const char *entry, const char
     return DA_OK;
 }
 
+static da_status no_scratch(const da_call *call, size_t bytes, da_buffer *memory)
+{
+    (void)call;
+    ck_assert(bytes > 0);
+    *memory = (da_buffer){0};
+    return DA_OK;
+}
+
 static bool has_all(da_dtype dtype)
 {
     return dtype >= DA_BOOL && dtype <= DA_C128;
 }
 
-/* Runs the common implementation of a codelet on n operands of these dtypes, as 40 x 50 matrices, transposed or not. */
+/* Runs the common implementation of a codelet on these operands. */
+static void compile_on(const char *name, int n, const da_buffer *buffers, const void *value)
+{
+    const da_device_ops ops = {
+        .kind = module->kind, .launch = compile_only, .scratch = no_scratch, .has = has_all};
+    const da_device_kernel *const lists[] = {da_device_array_kernels, da_device_matrix_kernels};
+    const da_value values[1] = {{value, 0}};
+    const da_call call = {.nbuffers = n, .nvalues = 1, .buffers = buffers, .values = values};
+
+    for (size_t l = 0; l < 2; l++)
+        for (const da_device_kernel *k = lists[l]; k->name; k++)
+            if (!strcmp(k->name, name)) {
+                const int before = launches;
+                ck_assert(!k->takes || k->takes(&ops, &call));
+                ck_assert_int_eq(k->run(&ops, &call), DA_OK);
+                ck_assert_int_gt(launches, before);
+                return;
+            }
+    ck_abort_msg("there is no %s", name);
+}
+
+/* On operands of these dtypes, as 40 x 50 matrices, transposed or not. */
 static void compile(const char *name, int n, const da_dtype *dtypes, bool transposed, const void *value)
 {
-    const da_device_ops ops = {.kind = module->kind, .launch = compile_only, .has = has_all};
-    const da_device_kernel *const lists[] = {da_device_array_kernels, da_device_matrix_kernels};
     static const int64_t shape[2] = {40, 50}, down[2] = {1, 41}, across[2] = {51, 1};
-    const da_value values[1] = {{value, 0}};
     da_buffer buffers[2];
 
     for (int i = 0; i < n; i++)
@@ -49,17 +75,7 @@ static void compile(const char *name, int n, const da_dtype *dtypes, bool transp
                                  shape,
                                  i == 1 && transposed ? across : down,
                                  0};
-    const da_call call = {.nbuffers = n, .nvalues = 1, .buffers = buffers, .values = values};
-    for (size_t l = 0; l < 2; l++)
-        for (const da_device_kernel *k = lists[l]; k->name; k++)
-            if (!strcmp(k->name, name)) {
-                const int before = launches;
-                ck_assert(!k->takes || k->takes(&ops, &call));
-                ck_assert_int_eq(k->run(&ops, &call), DA_OK);
-                ck_assert_int_eq(launches, before + 1);
-                return;
-            }
-    ck_abort_msg("there is no %s", name);
+    compile_on(name, n, buffers, value);
 }
 
 /* _i is a dtype, from 0 */
@@ -100,6 +116,20 @@ START_TEST(matrix_texts)
     compile("da_lacpy", 2, two, false, &lacpy);
     compile("da_laset", 1, two, false, &laset);
     compile("da_laswp", 2, (const da_dtype[]){DA_I64, floats[_i]}, false, &pivots);
+
+    static const int64_t square[2] = {40, 40}, row[2] = {1, 2}, strides[2] = {1, 41}, one[2] = {1, 1};
+    const da_norm1_args norm1 = {DA_LOWER, 0};
+    const da_det_args det = {.logarithm = 1};
+    const da_truncate_args truncate = {0};
+    const da_buffer a = {NULL, floats[_i], 2, square, strides, 0},
+                    out = {NULL, floats[_i], 2, row, strides, 0},
+                    number = {NULL, floats[_i], 2, one, strides, 0},
+                    vector = {NULL, DA_I64, 1, square, strides, 0}, rank = {NULL, DA_I64, 1, one, strides, 0};
+
+    compile_on("da_norm1", 2, (const da_buffer[]){a, number}, &norm1);
+    compile_on("da_lu_det", 3, (const da_buffer[]){a, vector, out}, &det);
+    compile_on("da_truncate", 2, (const da_buffer[]){rank, a}, &truncate);
+    compile_on("da_place_columns", 3, (const da_buffer[]){vector, a, a}, NULL);
 }
 END_TEST
 

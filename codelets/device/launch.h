@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the common implementations launch kernels with: their texts, and the axes of a piece as a kernel walks them. The texts are the files
- * NAME.kernel beside this one, in the dialect; a program is a few definitions, axes.kernel, convert.kernel or move.kernel, and one more.
+ * NAME.kernel beside this one, in the dialect; a program is a few definitions, axes.kernel, convert.kernel, move.kernel or numbers.kernel, and one more.
  */
 #ifndef DA_CODELETS_DEVICE_LAUNCH_H
 #define DA_CODELETS_DEVICE_LAUNCH_H
 
 #include "device.h"
 
-extern const char da_text_axes[], da_text_convert[], da_text_copy[], da_text_copy_plane[], da_text_exchange[],
-    da_text_fill[], da_text_move[], da_text_random[], da_text_reshape[], da_text_sequence[],
-    da_text_triangle[];
+extern const char da_text_axes[], da_text_convert[], da_text_copy[], da_text_copy_plane[], da_text_det[],
+    da_text_exchange[], da_text_fill[], da_text_move[], da_text_norm1[], da_text_numbers[],
+    da_text_place_columns[], da_text_random[], da_text_reshape[], da_text_sequence[], da_text_triangle[],
+    da_text_truncate[];
 
 /* axes_t of axes.kernel, which says what it is. */
 typedef struct da_device_axes {
@@ -37,7 +38,7 @@ enum { DA_DEVICE_LANES = 256 }; /* work-items of a work-group */
 
 /*
  * Launches a work-item for each of `items`: program and entry are `entry`'s text after `definitions`, INDEX (which counts up to `most`), axes.kernel
- * and `elements`, which is da_text_convert or da_text_move. Nothing happens if items is 0.
+ * and `elements`, which is da_text_convert, da_text_move or da_text_numbers. Nothing happens if items is 0.
  */
 da_status da_device_launch(const da_device_ops *ops, const da_call *call, const char *entry,
                            const char *definitions, const char *elements, const char *text, int64_t most,

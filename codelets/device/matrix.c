@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The codelets of linear algebra on devices that need no BLAS: copies of matrices and triangles, the identity, row exchanges. */
+/* The codelets of linear algebra on devices that need no BLAS: copies of matrices and triangles, the identity, exchanges of rows and columns,
+ * and numbers that tell of a matrix. */
 #include "kernels.h"
 #include "launch.h"
 
@@ -177,9 +178,213 @@ static da_status laswp(const da_device_ops *ops, const da_call *call)
     return da_device_exchange(ops, call, 0, 1);
 }
 
+/* ---- batches of matrices whose elements are computed with ---- */
+
+static bool is_column_major(const da_buffer *b)
+{
+    const int64_t m = b->shape[b->ndim - 2], n = b->shape[b->ndim - 1];
+
+    return (m <= 1 || b->strides[b->ndim - 2] == 1) && (n <= 1 || b->strides[b->ndim - 1] >= (m > 1 ? m : 1));
+}
+
+/* Whether all buffers are what is needed: axes[i] is 2 for column-major matrices of one dtype, 1 for int64 vectors; the last one, which is
+ * written, has every matrix of the batch. */
+static bool takes_batch(const da_device_ops *ops, const da_call *call, const unsigned char *axes)
+{
+    const int last = call->nbuffers - 1, lead = leading(&call->buffers[last], axes[last]);
+    da_dtype dtype = (da_dtype)0;
+
+    for (int i = 0; i <= last; i++) {
+        const da_buffer *b = &call->buffers[i];
+
+        if (b->ndim < axes[i] || !fits_batch(b, axes[i], lead, call->buffers[last].shape))
+            return false;
+        if (axes[i] == 1 ? b->dtype != DA_PIVOT_DTYPE : (dtype && b->dtype != dtype) || !is_column_major(b))
+            return false;
+        if (axes[i] == 2)
+            dtype = b->dtype;
+    }
+    return ops->has(dtype);
+}
+
+/* batch_t of numbers.kernel. */
+typedef struct batch {
+    int64_t ndim, count;
+    int64_t shape[DA_MAX_NDIM], step[3][DA_MAX_NDIM];
+} batch;
+
+static batch batch_of(const da_call *call, const unsigned char *axes)
+{
+    const int last = call->nbuffers - 1;
+    batch b = {.ndim = leading(&call->buffers[last], axes[last]), .count = 1};
+
+    for (int d = 0; d < b.ndim; d++) {
+        b.shape[d] = call->buffers[last].shape[d];
+        b.count *= b.shape[d];
+    }
+    for (int i = 0; i <= last; i++)
+        batch_strides(&call->buffers[i], axes[i], (int)b.ndim, b.step[i]);
+    return b;
+}
+
+/* Extents of the matrices in a buffer, and the stride between their columns; that of a vector's elements. */
+static int64_t rows(const da_buffer *b)
+{
+    return b->shape[b->ndim - 2];
+}
+
+static int64_t columns(const da_buffer *b)
+{
+    return b->shape[b->ndim - 1];
+}
+
+static int64_t stride(const da_buffer *b)
+{
+    return b->strides[b->ndim - 1];
+}
+
+static da_status launch_numbers(const da_device_ops *ops, const da_call *call, const char *entry,
+                                const char *text, da_dtype dtype, int64_t items, int nargs,
+                                const da_device_arg *args)
+{
+    const bool single = dtype == DA_F32 || dtype == DA_C64, complex = dtype == DA_C64 || dtype == DA_C128;
+    char definitions[80];
+
+    snprintf(definitions, sizeof definitions, "#define T %s\n#define REAL %s\n#define COMPLEX %d\n",
+             complex ? (single ? "c64" : "c128") : (single ? "f32" : "f64"), single ? "f32" : "f64", complex);
+    return da_device_launch(ops, call, entry, definitions, da_text_numbers, text, items, items, nargs, args);
+}
+
+/* ---- the 1-norm ---- */
+
+static const unsigned char norm1_axes[] = {2, 2};
+
+static bool norm1_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_norm1_args *args = call->values[0].data;
+    const da_buffer *a = &call->buffers[0], *out = &call->buffers[1];
+
+    return takes_batch(ops, call, norm1_axes) && takes_dtype(a->dtype) && rows(out) == 1 &&
+           columns(out) == 1 && (!args->uplo || rows(a) == columns(a));
+}
+
+/* norm1_t of norm1.kernel. */
+typedef struct norm1_values {
+    int64_t m, n, column, lower, upper;
+} norm1_values;
+
+static da_status norm1(const da_device_ops *ops, const da_call *call)
+{
+    const da_norm1_args *args = call->values[0].data;
+    const da_buffer *a = &call->buffers[0], *out = &call->buffers[1];
+    const batch b = batch_of(call, norm1_axes);
+    const norm1_values q = {rows(a), columns(a), stride(a), args->uplo != DA_UPPER, args->uplo != DA_LOWER};
+    const size_t bytes = (size_t)(b.count * q.n + 1) * da_dtype_size(a->dtype);
+    da_buffer sums;
+
+    if (b.count == 0)
+        return DA_OK;
+    DA_TRY(ops->scratch(call, bytes, &sums));
+    DA_TRY(launch_numbers(
+        ops, call, "column_sums", da_text_norm1, a->dtype, b.count * q.n * DA_DEVICE_LANES, 4,
+        (const da_device_arg[]){DA_BUFFER_ARG(&sums), DA_BUFFER_ARG(a), DA_VALUE_ARG(b), DA_VALUE_ARG(q)}));
+    return launch_numbers(
+        ops, call, "largest_sum", da_text_norm1, a->dtype, b.count * DA_DEVICE_LANES, 4,
+        (const da_device_arg[]){DA_BUFFER_ARG(&sums), DA_BUFFER_ARG(out), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+}
+
+/* ---- determinants ---- */
+
+static const unsigned char det_axes[] = {2, 1, 2};
+
+/* The product is kept in doubles, whatever it is of. */
+static bool lu_det_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_det_args *args = call->values[0].data;
+    const da_buffer *lu = &call->buffers[0], *pivots = &call->buffers[1], *out = &call->buffers[2];
+
+    return takes_batch(ops, call, det_axes) && takes_dtype(lu->dtype) && ops->has(DA_F64) &&
+           rows(lu) == columns(lu) && columns(pivots) == rows(lu) && rows(out) == 1 &&
+           columns(out) == (args->logarithm ? 2 : 1);
+}
+
+/* det_t of det.kernel. */
+typedef struct det_values {
+    int64_t n, diagonal, stride, column, logarithm;
+} det_values;
+
+static da_status lu_det(const da_device_ops *ops, const da_call *call)
+{
+    const da_det_args *args = call->values[0].data;
+    const da_buffer *lu = &call->buffers[0], *pivots = &call->buffers[1], *out = &call->buffers[2];
+    const batch b = batch_of(call, det_axes);
+    const det_values q = {rows(lu), stride(lu) + 1, stride(pivots), stride(out), args->logarithm != 0};
+
+    return launch_numbers(ops, call, "lu_det", da_text_det, lu->dtype, b.count, 5,
+                          (const da_device_arg[]){DA_BUFFER_ARG(lu), DA_BUFFER_ARG(pivots),
+                                                  DA_BUFFER_ARG(out), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+}
+
+/* ---- after QR with column exchanges ---- */
+
+static const unsigned char truncate_axes[] = {1, 2};
+
+static bool truncate_takes(const da_device_ops *ops, const da_call *call)
+{
+    return takes_batch(ops, call, truncate_axes) && takes_dtype(call->buffers[1].dtype);
+}
+
+/* truncate_t of truncate.kernel. */
+typedef struct truncate_values {
+    int64_t m, n, column, offset, unit;
+} truncate_values;
+
+static da_status truncate_rows(const da_device_ops *ops, const da_call *call)
+{
+    const da_truncate_args *args = call->values[0].data;
+    const da_buffer *rank = &call->buffers[0], *a = &call->buffers[1];
+    const batch b = batch_of(call, truncate_axes);
+    const truncate_values q = {rows(a), columns(a), stride(a), args->offset, args->unit != 0};
+
+    return launch_numbers(
+        ops, call, "truncate_rows", da_text_truncate, a->dtype, b.count * q.m * q.n, 4,
+        (const da_device_arg[]){DA_BUFFER_ARG(rank), DA_BUFFER_ARG(a), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+}
+
+static const unsigned char place_axes[] = {1, 2, 2};
+
+static bool place_columns_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *pivots = &call->buffers[0], *from = &call->buffers[1], *to = &call->buffers[2];
+
+    return takes_batch(ops, call, place_axes) && takes_dtype(from->dtype) && rows(from) == rows(to) &&
+           columns(from) == columns(to) && columns(pivots) == columns(from);
+}
+
+/* place_t of place_columns.kernel. */
+typedef struct place_values {
+    int64_t m, n, from, to, stride;
+} place_values;
+
+static da_status place_columns(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *pivots = &call->buffers[0], *from = &call->buffers[1], *to = &call->buffers[2];
+    const batch b = batch_of(call, place_axes);
+    const place_values q = {rows(to), columns(to), stride(from), stride(to), stride(pivots)};
+
+    return launch_numbers(ops, call, "place_columns", da_text_place_columns, to->dtype, b.count * q.m * q.n,
+                          5,
+                          (const da_device_arg[]){DA_BUFFER_ARG(pivots), DA_BUFFER_ARG(from),
+                                                  DA_BUFFER_ARG(to), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+}
+
 const da_device_kernel da_device_matrix_kernels[] = {
     {"da_lacpy", lacpy_takes, lacpy},
     {"da_laset", laset_takes, laset},
     {"da_laswp", laswp_takes, laswp},
+    {"da_norm1", norm1_takes, norm1},
+    {"da_lu_det", lu_det_takes, lu_det},
+    {"da_truncate", truncate_takes, truncate_rows},
+    {"da_place_columns", place_columns_takes, place_columns},
     {NULL, NULL, NULL},
 };
