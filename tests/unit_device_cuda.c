@@ -351,6 +351,16 @@ START_TEST(gemm_of_batches)
 }
 END_TEST
 
+/* by the common kernel, which the module hands them to */
+START_TEST(gemm_of_integers)
+{
+    const da_gemm_args args = {DA_TRANSPOSE, 0, {3, 0}, {-2, 0}};
+
+    BOTH(da_codelet_gemm, "integers", args, matrices(DA_I64, 2, 19, 17), matrix(DA_I64, 19, 20),
+         matrices(DA_I64, 2, 17, 20));
+}
+END_TEST
+
 START_TEST(syrk)
 {
     const da_dtype t = dtypes[_i];
@@ -1081,7 +1091,7 @@ START_TEST(refusals)
         memcpy(changed, o, sizeof o);
         switch (i) {
         case 0: changed[1].dtype = DA_F32; break;
-        case 1: changed[0].dtype = changed[1].dtype = changed[2].dtype = DA_I64; break;
+        case 1: changed[0].dtype = changed[1].dtype = changed[2].dtype = DA_F16; break;
         case 2: changed[0].strides[0] = 2; break;
         case 3: changed[2].strides[1] = 3; break;
         case 4: changed[1].shape[0] = 4; break;
@@ -1149,6 +1159,7 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_nopivot,
                      getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
+        DA_CASE("integers", gemm_of_integers),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};

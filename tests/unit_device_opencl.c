@@ -476,11 +476,16 @@ END_TEST
 static const da_dtype floats[] = {DA_F32, DA_F64, DA_C64, DA_C128};
 
 /* A column-major matrix, or a batch of them. */
-static operand matrix(da_dtype dtype, int64_t batch, int64_t m, int64_t n)
+static operand matrix_of(da_dtype dtype, int64_t batch, int64_t m, int64_t n, void (*fill)(da_dtype, void *))
 {
     const int64_t shape[3] = {batch, m, n}, strides[3] = {(m + 3) * n + 4, 1, m + 3};
 
-    return batch ? make(dtype, 3, shape, strides, number) : make(dtype, 2, shape + 1, strides + 1, number);
+    return batch ? make(dtype, 3, shape, strides, fill) : make(dtype, 2, shape + 1, strides + 1, fill);
+}
+
+static operand matrix(da_dtype dtype, int64_t batch, int64_t m, int64_t n)
+{
+    return matrix_of(dtype, batch, m, n, number);
 }
 
 START_TEST(triangles)
@@ -662,6 +667,29 @@ START_TEST(products)
 }
 END_TEST
 
+/* _i is a dtype, from 0; sums of nothing are among them */
+START_TEST(integer_products)
+{
+    static const int64_t sizes[][3] = {{45, 33, 70}, {16, 16, 16}, {1, 100, 3},
+                                       {17, 1, 33},  {5, 4, 0},    {0, 3, 3}};
+    static const double factors[][2] = {{1, 0}, {1, 1}, {-3, 0}, {0, -2}, {1234567, 89}};
+    const da_dtype dtype = (da_dtype)(DA_BOOL + _i);
+
+    for (int i = 0; i < 6; i++)
+        for (int s = 0; s < 9; s++)
+            for (int64_t batch = 0; batch <= 3; batch++) {
+                const int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+                const unsigned ta = transposes[s % 3], tb = transposes[s / 3];
+                const double *const factor = factors[(s + batch) % 5];
+                const da_gemm_args args = {ta, tb, {factor[0], 0}, {factor[1], 0}};
+                operand o[3] = {matrix_of(dtype, batch == 3 ? 1 : batch, ta ? k : m, ta ? m : k, anything),
+                                matrix_of(dtype, batch == 2 ? 0 : batch, tb ? n : k, tb ? k : n, anything),
+                                matrix_of(dtype, batch, m, n, anything)};
+                ck_assert(both(&da_codelet_gemm, "integers", 3, o, &args, sizeof args, SAME_BITS));
+            }
+}
+END_TEST
+
 /* with beta 0 the values of c are not used */
 START_TEST(products_over_nan)
 {
@@ -835,7 +863,16 @@ START_TEST(refused)
         o[i] = make(DA_F64, 2, shape, good, number);
     ck_assert(takes(&da_codelet_gemm, 3, o, &gemm));
     for (int i = 0; i < 3; i++)
+        o[i] = make(DA_F16, 2, shape, good, anything);
+    ck_assert(!takes(&da_codelet_gemm, 3, o, &gemm));
+    for (int i = 0; i < 3; i++)
         o[i] = make(DA_I32, 2, shape, good, anything);
+    ck_assert(takes(&da_codelet_gemm, 3, o, &gemm));
+    for (int i = 0; i < 3; i++)
+        o[i] = make(DA_I32, 2, shape, i == 2 ? rows : good, anything);
+    ck_assert(!takes(&da_codelet_gemm, 3, o, &gemm));
+    for (int i = 0; i < 3; i++)
+        o[i] = make(i == 1 ? DA_U32 : DA_I32, 2, shape, good, anything);
     ck_assert(!takes(&da_codelet_gemm, 3, o, &gemm));
     for (int i = 0; i < 3; i++)
         o[i] = make(DA_F64, 2, shape, i == 1 ? rows : good, number);
@@ -1122,12 +1159,13 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && !strcmp(argv[1], "child"))
         return child();
-    const bool blas = da_device_find(DA_DEVICE_OPENCL, "da_gemm") != NULL;
+    const bool blas = da_device_find(DA_DEVICE_OPENCL, "da_trsm") != NULL;
     const da_test_case cases[] = {
         DA_CASE("array", fills, moves, diagonals, edges, reshapes, sequences, eyes, random_numbers,
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
         DA_CASE_LOOP("matrix", 4, triangles, exchanges, norms, determinants, truncations, placed_columns),
+        DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),
         DA_CASE("refused", refused),

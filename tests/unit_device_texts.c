@@ -105,6 +105,17 @@ START_TEST(array_texts)
 }
 END_TEST
 
+/* _i is a dtype, from 0 */
+START_TEST(integer_texts)
+{
+    static const int64_t shape[2] = {40, 40}, strides[2] = {1, 41};
+    const da_gemm_args args = {.alpha = {1, 0}};
+    const da_buffer a = {NULL, (da_dtype)(DA_BOOL + _i), 2, shape, strides, 0};
+
+    compile_on("da_gemm", 3, (const da_buffer[]){a, a, a}, &args);
+}
+END_TEST
+
 START_TEST(matrix_texts)
 {
     static const da_dtype floats[] = {DA_F32, DA_F64, DA_C64, DA_C128};
@@ -139,7 +150,8 @@ int main(void)
 
     for (int kind = DA_DEVICE_CUDA; kind <= DA_DEVICE_OPENCL; kind++) {
         const da_test_case cases[] = {DA_CASE_LOOP("array", DA_C128, array_texts),
-                                      DA_CASE_LOOP("matrix", 4, matrix_texts)};
+                                      DA_CASE_LOOP("matrix", 4, matrix_texts),
+                                      DA_CASE_LOOP("integers", DA_U64, integer_texts)};
         const char *reason = "";
         char log[1024] = "";
         module = da_device_module_of((da_device_kind)kind, &reason);
@@ -148,7 +160,7 @@ int main(void)
             continue;
         }
         run++;
-        failed |= da_test_run(kind == DA_DEVICE_CUDA ? "texts in CUDA C" : "texts in OpenCL C", cases, 2);
+        failed |= da_test_run(kind == DA_DEVICE_CUDA ? "texts in CUDA C" : "texts in OpenCL C", cases, 3);
     }
     return run ? failed : 77;
 }

@@ -246,7 +246,7 @@ static void missing_of(report *r, da_device_kind kind)
                      "or say in "
                      "DARRAY_MODULES where darray_opencl.so is");
     }
-    if (!cuda && ops && !da_device_find(kind, "da_gemm"))
+    if (!cuda && ops && !da_device_find(kind, "da_trsm"))
         lacks(r,
               "the module for OpenCL was built without CLBlast: products, triangular solves and Cholesky run "
               "on the CPU",

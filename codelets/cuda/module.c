@@ -296,6 +296,17 @@ static da_status gemm_run(const da_device_ops *ops, const da_call *call)
     return one_call ? each(call, inner, batched) : gemm_each(call);
 }
 
+/* cuBLAS has no integers: these are the common kernel's. */
+static bool product_takes(const da_device_ops *ops, const da_call *call)
+{
+    return da_device_multiply_takes(ops, call) || gemm_takes(ops, call);
+}
+
+static da_status product_run(const da_device_ops *ops, const da_call *call)
+{
+    return (da_device_multiply_takes(ops, call) ? da_device_multiply : gemm_run)(ops, call);
+}
+
 static da_status lu_update_run(const da_device_ops *ops, const da_call *call)
 {
     DA_TRY(da_device_exchange(ops, call, 1, 2));
@@ -391,7 +402,9 @@ DA_API const da_device_ops *da_device_module(void);
 const da_device_ops *da_device_module(void)
 {
 #define ENTRY_(name, ...) {"da_" #name, name##_takes, name##_run},
-    static const da_device_kernel kernels[] = {CUDA_KERNELS(ENTRY_){NULL, NULL, NULL}};
+    /* of two with one name the first counts */
+    static const da_device_kernel kernels[] = {{"da_gemm", product_takes, product_run},
+                                               CUDA_KERNELS(ENTRY_){NULL, NULL, NULL}};
     static const da_device_ops ops = {
         .version = DA_DEVICE_VERSION,
         .kind = DA_DEVICE_CUDA,

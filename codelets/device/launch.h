@@ -9,9 +9,9 @@
 #include "device.h"
 
 extern const char da_text_axes[], da_text_convert[], da_text_copy[], da_text_copy_plane[], da_text_det[],
-    da_text_exchange[], da_text_fill[], da_text_move[], da_text_norm1[], da_text_numbers[],
-    da_text_place_columns[], da_text_random[], da_text_reshape[], da_text_sequence[], da_text_triangle[],
-    da_text_truncate[];
+    da_text_exchange[], da_text_fill[], da_text_move[], da_text_multiply[], da_text_norm1[],
+    da_text_numbers[], da_text_place_columns[], da_text_random[], da_text_reshape[], da_text_sequence[],
+    da_text_triangle[], da_text_truncate[];
 
 /* axes_t of axes.kernel, which says what it is. */
 typedef struct da_device_axes {
@@ -55,5 +55,9 @@ da_status da_device_copy(const da_device_ops *ops, const da_call *call, const da
 /* Row exchanges on buffer `matrix`, by the pivots in buffer `pivots`; both may have leading axes. The value is a da_pivot_args. */
 da_status da_device_exchange(const da_device_ops *ops, const da_call *call, int pivots, int matrix);
 bool da_device_exchange_takes(const da_call *call, int pivots, int matrix);
+
+/* gemm of integers and bool, for modules whose BLAS has the other dtypes. */
+bool da_device_multiply_takes(const da_device_ops *ops, const da_call *call);
+da_status da_device_multiply(const da_device_ops *ops, const da_call *call);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The codelets of linear algebra on devices that need no BLAS: copies of matrices and triangles, the identity, exchanges of rows and columns,
- * and numbers that tell of a matrix. */
+ * numbers that tell of a matrix, products of integers. */
 #include "kernels.h"
 #include "launch.h"
 
@@ -378,12 +378,71 @@ static da_status place_columns(const da_device_ops *ops, const da_call *call)
                                                   DA_BUFFER_ARG(to), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
 }
 
+/* ---- products of integers and bool ---- */
+
+static const unsigned char multiply_axes[] = {2, 2, 2};
+
+static bool is_integer(da_dtype dtype)
+{
+    return dtype >= DA_BOOL && dtype <= DA_U64;
+}
+
+bool da_device_multiply_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_gemm_args *args = call->values[0].data;
+    const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
+
+    if (!takes_batch(ops, call, multiply_axes) || !is_integer(c->dtype))
+        return false;
+    const int64_t k = args->transa ? rows(a) : columns(a);
+    return (args->transa ? columns(a) : rows(a)) == rows(c) && (args->transb ? columns(b) : rows(b)) == k &&
+           (args->transb ? rows(b) : columns(b)) == columns(c);
+}
+
+/* multiply_t of multiply.kernel. */
+typedef struct multiply_values {
+    int64_t m, n, k, a_row, a_column, b_row, b_column, column;
+    uint64_t alpha, beta;
+} multiply_values;
+
+da_status da_device_multiply(const da_device_ops *ops, const da_call *call)
+{
+    const da_gemm_args *args = call->values[0].data;
+    const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
+    const batch all = batch_of(call, multiply_axes);
+    const size_t bytes = da_dtype_size(c->dtype);
+    const bool logical = c->dtype == DA_BOOL;
+    const multiply_values q = {
+        .m = rows(c),
+        .n = columns(c),
+        .k = args->transa ? rows(a) : columns(a),
+        .a_row = args->transa ? stride(a) : 1,
+        .a_column = args->transa ? 1 : stride(a),
+        .b_row = args->transb ? stride(b) : 1,
+        .b_column = args->transb ? 1 : stride(b),
+        .column = stride(c),
+        .alpha = logical ? args->alpha.re != 0 : (uint64_t)(int64_t)args->alpha.re,
+        .beta = logical ? args->beta.re != 0 : (uint64_t)(int64_t)args->beta.re,
+    };
+    const int64_t items = all.count * ((q.m + 15) / 16) * ((q.n + 15) / 16) * DA_DEVICE_LANES;
+    char definitions[100];
+
+    snprintf(definitions, sizeof definitions,
+             "#define T u%zu\n#define WIDE %s\n#define LOGICAL %d\n#define COMPLEX 0\n#define REAL T\n",
+             8 * bytes, bytes == 8 ? "u64" : "u32", logical);
+    return da_device_launch(ops, call, "multiply", definitions, da_text_numbers, da_text_multiply, items,
+                            items, 5,
+                            (const da_device_arg[]){DA_BUFFER_ARG(a), DA_BUFFER_ARG(b), DA_BUFFER_ARG(c),
+                                                    DA_VALUE_ARG(all), DA_VALUE_ARG(q)});
+}
+
 const da_device_kernel da_device_matrix_kernels[] = {
     {"da_lacpy", lacpy_takes, lacpy},
     {"da_laset", laset_takes, laset},
     {"da_laswp", laswp_takes, laswp},
     {"da_norm1", norm1_takes, norm1},
     {"da_lu_det", lu_det_takes, lu_det},
+    {"da_gemm", da_device_multiply_takes, da_device_multiply},
     {"da_truncate", truncate_takes, truncate_rows},
     {"da_place_columns", place_columns_takes, place_columns},
     {NULL, NULL, NULL},

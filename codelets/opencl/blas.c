@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The codelets of linear algebra that CLBlast can do, alone or one after the other: products, triangular solves and the updates of Cholesky
- * and LU. What it cannot is refused by `takes`, and runs on the CPU: integers, empty sums, operands that are not column-major or do
+ * and LU. Integers are multiplied by the common kernel. What neither can is refused by `takes`, and runs on the CPU: empty sums, operands that are not column-major or do
  * not fit each other.
  */
 #include "opencl.h"
@@ -376,6 +376,16 @@ static da_status gemm(const da_device_ops *ops, const da_call *call)
     return gemm_takes(ops, call) ? for_batch(call, gemm_one) : refuse(call);
 }
 
+static bool product_takes(const da_device_ops *ops, const da_call *call)
+{
+    return da_device_multiply_takes(ops, call) || gemm_takes(ops, call);
+}
+
+static da_status product(const da_device_ops *ops, const da_call *call)
+{
+    return (da_device_multiply_takes(ops, call) ? da_device_multiply : gemm)(ops, call);
+}
+
 /* ---- syrk: a, c ---- */
 
 static bool syrk_takes(const da_device_ops *ops, const da_call *call)
@@ -571,7 +581,7 @@ static da_status lu_update(const da_device_ops *ops, const da_call *call)
 
 const da_device_kernel opencl_blas_kernels[] = {
 #ifdef DA_HAVE_CLBLAST
-    {"da_gemm", gemm_takes, gemm},
+    {"da_gemm", product_takes, product},
     {"da_syrk", syrk_takes, syrk},
     {"da_rank_k", rank_k_takes, rank_k},
     {"da_rank_2k", rank_2k_takes, rank_2k},
