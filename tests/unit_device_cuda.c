@@ -608,6 +608,33 @@ START_TEST(tpmqrt)
 }
 END_TEST
 
+/* of the reflectors and tau of a QR, which t's of one reflector each tell; some of them are none */
+START_TEST(larft)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < QR_SHAPES; s++) {
+        const int n = qr_shapes[s][0] < qr_shapes[s][1] ? qr_shapes[s][0] : qr_shapes[s][1];
+        operand f[2] = {matrix(t, qr_shapes[s][0], n), matrix(t, 1, n)};
+        operand tau = matrix(t, n, 1), factor = matrix(t, qr_shapes[s][2], n);
+        int64_t info;
+
+        on_cpu(&da_codelet_geqrt, 2, f, NULL, 0, &info);
+        for (int j = 0; j < n; j++) {
+            const bool none = j % 7 == 3;
+            put(t, tau.host, place(&tau, 0, j, 0), none ? 0 : get(t, f[1].host, place(&f[1], 0, 0, j), 0),
+                none || !is_complex(t) ? 0 : get(t, f[1].host, place(&f[1], 0, 0, j), 1));
+        }
+        for (int j = 0; j < n;
+             j++) /* below the diagonal of a block are zeros, which LAPACK leaves as they are */
+            for (int i = j % qr_shapes[s][2] + 1; i < qr_shapes[s][2]; i++)
+                put(t, factor.host, place(&factor, 0, i, j), 0, 0);
+        both(&da_codelet_larft, "factors", 3, (operand[]){f[0], tau, factor}, NULL, 0);
+        drop(&f[1]);
+    }
+}
+END_TEST
+
 /* ---- LU ---- */
 
 static const int lu_shapes[][2] = {{30, 30}, {41, 12}, {12, 41}, {1, 1}};
@@ -1157,8 +1184,8 @@ int main(int argc, char **argv)
     };
     const da_test_case running[] = {
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
-                     trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, getrf, getrf_nopivot,
-                     getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
+                     trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, larft, getrf,
+                     getrf_nopivot, getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
         DA_CASE("integers", gemm_of_integers),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};

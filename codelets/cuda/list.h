@@ -21,6 +21,7 @@
     K(geqrt,             RW, W)      \
     K(gemqrt,            R, R, RW)   \
     K(tpmqrt,            R, R, RW, RW) \
+    K(larft,             R, R, W)    \
     K(getrf,             RW, WP)     \
     K(lu_update,         R, RP, RW)  \
     K(heevd,             RW, WV)     \

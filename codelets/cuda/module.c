@@ -165,6 +165,13 @@ static bool tpmqrt_fits(const da_call *call)
            (args->flags & DA_RIGHT ? are(a, b.m, v.n) && b.n == v.m : are(a, v.n, b.n) && b.m == v.m);
 }
 
+static bool larft_fits(const da_call *call)
+{
+    const extents v = extents_of(call, 0), t = extents_of(call, 2);
+
+    return v.m >= t.n && v.n == t.n && are(extents_of(call, 1), t.n, 1);
+}
+
 /* Elements of a vector. */
 static int64_t length_of(const da_call *call, int index)
 {
@@ -272,6 +279,7 @@ RUN_(cholesky_update)
 RUN_(geqrt)
 RUN_(gemqrt)
 RUN_(tpmqrt)
+RUN_(larft)
 RUN_(getrf)
 RUN_(heevd)
 RUN_(gesdd)
