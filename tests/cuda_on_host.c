@@ -654,6 +654,25 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         }                                                                                                    \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##sytrf_bufferSize(cusolverDnHandle_t h, int n, T *a, int lda, int *size)  \
+    {                                                                                                        \
+        (void)h, (void)a, (void)lda;                                                                         \
+        *size = n;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##sytrf(cusolverDnHandle_t h, cublasFillMode_t uplo, int n, T *a, int lda, \
+                                          int *rows, T *work, int size, int *info)                           \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        *info = LAPACKE_##l##sytrf_work(LAPACK_COL_MAJOR, uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n,     \
+                                        (C *)a, lda, rows, (C *)work, size);                                 \
+        for (int j = 0; j < n; j++) { /* nor is anything of these */                                         \
+            const R *const d = (const R *)(const void *)(a + j + (ptrdiff_t)j * lda);                        \
+            if (*d != *d)                                                                                    \
+                rows[j] = j % 3 == 0 ? 0 : j % 3 == 1 ? INT_MIN : -1;                                        \
+        }                                                                                                    \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
     cusolverStatus_t cusolverDn##L##geqrf_bufferSize(cusolverDnHandle_t h, int m, int n, T *a, int lda,      \
                                                      int *size)                                              \
     {                                                                                                        \

@@ -747,6 +747,53 @@ START_TEST(lu_update)
 }
 END_TEST
 
+/* ---- Bunch-Kaufman ---- */
+
+START_TEST(sytrf)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (unsigned how = 0; how < 4; how++)
+        for (int n = 1; n < 100; n += 33) {
+            const da_ldl_args args = {how & 1 ? DA_UPPER : DA_LOWER, how & 2};
+
+            if (is_complex(t) && !args.symmetric) {
+                operand o[2] = {positive(t, 0, n), pivots(n)};
+                ck_assert(!on_device(&da_codelet_sytrf, 2, o, &args, sizeof args));
+                drop_all(2, o);
+            } else
+                BOTH(da_codelet_sytrf, "an indefinite matrix", args, matrix(t, n, n), pivots(n));
+        }
+}
+END_TEST
+
+/* It stays in the factors, and the pivots are some that the CPU takes. */
+START_TEST(sytrf_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+    enum { ORDER = 20 };
+
+    for (unsigned upper = 0; upper < 2; upper++)
+        for (int column = 0; column < ORDER; column++) {
+            const da_ldl_args args = {upper ? DA_UPPER : DA_LOWER, 1};
+            operand o[3] = {matrix(t, ORDER, ORDER), pivots(ORDER), matrix(t, ORDER, 1)};
+            int64_t info;
+            bool nan = false;
+
+            put(t, o[0].host, place(&o[0], 0, column, column), NAN, 0);
+            ck_assert(on_device(&da_codelet_sytrf, 2, o, &args, sizeof args));
+            for (int i = 0; i < 2; i++)
+                memcpy(o[i].host, o[i].got, o[i].bytes);
+            on_cpu(&da_codelet_sytrs, 3, o, &args, sizeof args, &info);
+            for (int64_t j = 0; j < ORDER; j++)
+                for (int64_t i = upper ? 0 : j; i < (upper ? j + 1 : ORDER); i++)
+                    nan = nan || isnan(get(t, o[0].got, place(&o[0], 0, i, j), 0));
+            ck_assert_msg(nan, "%s: a NaN in column %d is lost", da_dtype_name(t), column);
+            drop_all(3, o);
+        }
+}
+END_TEST
+
 /* ---- eigenvalues and singular values ---- */
 
 /* An element of the device's result. */
@@ -1161,7 +1208,8 @@ START_TEST(compiles_own)
     ck_ok(cuda_spread_nan(&call, dtypes[_i], &a, NULL));
     ck_ok(cuda_clean(&call, dtypes[_i], &a, DA_LOWER, false, NULL));
     ck_ok(cuda_spectral_fault(&call, NULL, 4, NULL));
-    ck_assert_int_eq(compiled, 9);
+    ck_ok(cuda_block_pivots(&call, NULL, 1, NULL, 4, false));
+    ck_assert_int_eq(compiled, 10);
 }
 END_TEST
 
@@ -1185,7 +1233,8 @@ int main(int argc, char **argv)
     const da_test_case running[] = {
         DA_CASE_LOOP("kernels", DTYPES, gemm, gemm_of_batches, syrk, symm, rank_updates, trmm, trsm,
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, larft, getrf,
-                     getrf_nopivot, getrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd, gesdd_of_nan),
+                     getrf_nopivot, getrf_of_nan, sytrf, sytrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd,
+                     gesdd_of_nan),
         DA_CASE("integers", gemm_of_integers),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};

@@ -23,6 +23,7 @@
     K(tpmqrt,            R, R, RW, RW) \
     K(larft,             R, R, W)    \
     K(getrf,             RW, WP)     \
+    K(sytrf,             RW, WP)     \
     K(lu_update,         R, RP, RW)  \
     K(heevd,             RW, WV)     \
     K(gesdd,             RW, WV, W, W) \

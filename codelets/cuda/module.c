@@ -185,6 +185,15 @@ static bool getrf_fits(const da_call *call)
     return length_of(call, 1) == least(a.m, a.n);
 }
 
+static bool sytrf_fits(const da_call *call)
+{
+    const da_ldl_args *args = call->values[0].data;
+    const extents a = extents_of(call, 0);
+    const da_dtype dtype = call->buffers[0].dtype;
+
+    return a.m == a.n && length_of(call, 1) == a.m && (args->symmetric || dtype == DA_F32 || dtype == DA_F64);
+}
+
 static bool lu_update_fits(const da_call *call)
 {
     const extents panel = extents_of(call, 0), c = extents_of(call, 2);
@@ -281,6 +290,7 @@ RUN_(gemqrt)
 RUN_(tpmqrt)
 RUN_(larft)
 RUN_(getrf)
+RUN_(sytrf)
 RUN_(heevd)
 RUN_(gesdd)
 RUN_(gesdd_values)

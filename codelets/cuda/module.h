@@ -146,6 +146,10 @@ da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_
 da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
                       int n, int m);
 
+/* pivots[i * step] = sytrf's, of n rows: rows[i] - 1, or of a block of 2 x 2 the two negative numbers as they are; i where rows has neither */
+da_status cuda_block_pivots(const da_call *call, int64_t *pivots, int64_t step, const int *rows, int n,
+                            bool upper);
+
 /* From the first column with a NaN on everything from the diagonal down and to the right becomes NaN; found has a->n + 1 zeros. */
 da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found);
 

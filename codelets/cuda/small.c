@@ -99,6 +99,25 @@ static const char pivots_text[] =
     "    }\n"
     "}\n";
 
+/* One after the other, as LAPACK went, since a run of negative numbers falls into pairs from where it begins. */
+static const char block_pivots_text[] =
+    "KERNEL(block_pivots)(BUFFER(i64, to), BUFFER(const i32, rows), VALUE(i64, step), VALUE(i64, n), "
+    "VALUE(i64, "
+    "upper))\n"
+    "{\n"
+    "    for (i64 k = LANE == 0 ? 0 : n; k < n; k++) {\n"
+    "        const i64 at = upper ? n - 1 - k : k, next = upper ? at - 1 : at + 1;\n"
+    "        const i64 row = (i64)DATA(const i32, rows)[at];\n"
+    "        const i64 second = k + 1 < n ? (i64)DATA(const i32, rows)[next] : 0;\n"
+    "        const int pair = row < 0 && row >= -n && second < 0 && second >= -n;\n"
+    "        DATA(i64, to)[at * step] = pair ? row : row > 0 && row <= n ? row - 1 : at;\n"
+    "        if (pair) {\n"
+    "            DATA(i64, to)[next * step] = second;\n"
+    "            k++;\n"
+    "        }\n"
+    "    }\n"
+    "}\n";
+
 /* A work-group a column; `found` begins as zeros. found[j] says that column j has a NaN, found[n] that one of them has. */
 static const char find_nan_text[] =
     "KERNEL(find_nan)(BUFFER(i32, found), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld))\n"
@@ -215,6 +234,16 @@ da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_
     return launch(call, DA_F64, "pivots", pivots_text, (count + LANES - 1) / LANES, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(pivots), CUDA_ADDRESS(rows), CUDA_VALUE(step),
                                           CUDA_VALUE(offset), CUDA_VALUE(count), CUDA_VALUE(most)});
+}
+
+da_status cuda_block_pivots(const da_call *call, int64_t *pivots, int64_t step, const int *rows, int n,
+                            bool upper)
+{
+    const int64_t count = n, backwards = upper;
+
+    return launch(call, DA_F64, "block_pivots", block_pivots_text, 1, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(pivots), CUDA_ADDRESS(rows), CUDA_VALUE(step),
+                                          CUDA_VALUE(count), CUDA_VALUE(backwards)});
 }
 
 da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found)
