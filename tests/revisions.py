@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""revisions.py SOURCE_ROOT: no kernel in codelets/cpu changed without somebody saying whether it takes another time now. tests/revisions.txt
-has a line for each file, with a hash of what is no comment and no blank, and the revisions of the codelets in it.
+"""revisions.py SOURCE_ROOT: no kernel in codelets/cpu, nor one for devices, changed without somebody saying whether it takes another time now.
+tests/revisions.txt has a line for each file, with a hash of what is no comment and no blank, and the revisions of the codelets in it.
 revisions.py SOURCE_ROOT --print: only prints these lines (scripts/update-revisions).
 """
 import hashlib
@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 
+FOLDERS = ("cpu", "cuda", "device", "opencl")
 PASSED_OVER = re.compile(r'//[^\n]*|/\*.*?\*/|\s+|("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')', re.S)
 KERNEL = re.compile(r"^(?:PUBLIC_)?KERNEL\((\w+),\s*\w+,\s*(?:VALUE\(\w+\)|NO_VALUE),\s*([^,]*),", re.M)
 DEFINED = re.compile(r"^da_status DA_FN\((\w+)\)\(const da_call \*call\)\n\{", re.M)
@@ -27,8 +28,8 @@ def lines_of(root):
         said = re.search(r"REVISION\((\d+)\)", flags)
         revisions[name] = int(said.group(1)) if said else 1
     lines, placed = {}, set()
-    for name in sorted(os.listdir(os.path.join(root, "codelets", "cpu"))):
-        text = read(root, "codelets", "cpu", name)
+    for name in sorted(os.path.join(f, n) for f in FOLDERS for n in os.listdir(os.path.join(root, "codelets", f)) if n != "meson.build"):
+        text = read(root, "codelets", name)
         here = sorted(kernel for kernel in set(DEFINED.findall(text)) if kernel in revisions)
         placed.update(here)
         code = PASSED_OVER.sub(lambda m: m.group(1) or "", text)
@@ -45,17 +46,17 @@ def complaints(listed, lines):
         if before == now:
             continue
         if not before or not now:
-            yield "codelets/cpu/%s is %s" % (name, "new" if now else "gone")
+            yield "codelets/%s is %s" % (name, "new" if now else "gone")
             continue
         was = dict(word.split("=") for word in before[2:])
         raised = [word for word in now[2:] if word.split("=")[0] in was and int(word.split("=")[1]) > int(was[word.split("=")[0]])]
         lowered = [word for word in now[2:] if int(word.split("=")[1]) < int(was.get(word.split("=")[0], 0))]
         if lowered:
-            yield "codelets/cpu/%s: a revision fell, and with it old times count again: %s" % (name, " ".join(lowered))
+            yield "codelets/%s: a revision fell, and with it old times count again: %s" % (name, " ".join(lowered))
         elif raised:
-            yield "codelets/cpu/%s: raised, and still to be listed: %s" % (name, " ".join(raised))
+            yield "codelets/%s: raised, and still to be listed: %s" % (name, " ".join(raised))
         else:
-            yield "codelets/cpu/%s changed: %s" % (name, ", ".join(w.split("=")[0] for w in now[2:]) or "kernels of several codelets")
+            yield "codelets/%s changed: %s" % (name, ", ".join(w.split("=")[0] for w in now[2:]) or "kernels of several codelets")
 
 
 def self_test(root):
@@ -81,8 +82,9 @@ def self_test(root):
         assert list(complaints(before, after("cpu/half.h", "#define", "#define DA_MORE\n#define"))) == [
             "codelets/cpu/half.h changed: kernels of several codelets"]
         raised = after("kernel_list.inc", r"(?<=KERNEL\(syrk,)([^)]*\)), +\w+,", r"\1, FAULTS | REVISION(200),")
-        assert list(complaints(before, raised)) == ["codelets/cpu/syrk.inc: raised, and still to be listed: syrk=200"]
-        assert ["fell" in c for c in complaints(raised, before)] == [True]
+        assert list(complaints(before, raised)) == [
+            "codelets/%s: raised, and still to be listed: syrk=200" % name for name in ("cpu/syrk.inc", "cuda/blas.inc")]
+        assert ["fell" in c for c in complaints(raised, before)] == [True, True]
 
 
 lines = lines_of(sys.argv[1])
