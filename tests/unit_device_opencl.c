@@ -616,6 +616,36 @@ START_TEST(determinants)
 }
 END_TEST
 
+/* Triangles whose rows become smaller, with a row that is nothing, small ones, and extremes. */
+START_TEST(ranks)
+{
+    static const int64_t sizes[][2] = {{41, 67}, {67, 41}, {300, 280}, {2, 1}, {1, 2}};
+    static const double rconds[] = {-1, 1e-2, 1e-5, 0.5, 0};
+    const da_dtype dtype = floats[_i];
+
+    for (int i = 0; i < 5; i++)
+        for (int c = 0; c < 5; c++)
+            for (int64_t batch = 0; batch <= 2; batch++)
+                for (int e = -6; e < EXTREMES; e++) {
+                    const da_numerical_rank_args args = {rconds[c]};
+                    const int64_t m = sizes[i][0], n = sizes[i][1], k = m < n ? m : n;
+                    operand o[2] = {matrix(dtype, batch, m, n), pivots(batch, 1, 1, 0)};
+                    for (int64_t b = 0; b < (batch ? batch : 1); b++)
+                        for (int64_t j = 0; j < k; j++) {
+                            const double size = e == -6 ? 1 : pow(e & 1 ? 0.9 : 0.5, (double)j);
+                            for (int64_t l = j; l < n; l++)
+                                set(&o[0], b, j, l, size * (l == j ? 1 : 0.4 * unit()),
+                                    size * (l == j ? 0.1 : 0.4 * unit()));
+                        }
+                    if (e >= 0)
+                        set(&o[0], 0, e < 5 ? k / 3 : 0, e < 5 ? k / 3 : n - 1, extremes[e][0],
+                            extremes[e][1]);
+                    ck_assert(
+                        both(&da_codelet_numerical_rank, "a rank", 2, o, &args, sizeof args, SAME_BITS));
+                }
+}
+END_TEST
+
 /* Ranks: in the middle of the rows, before and behind them. */
 START_TEST(truncations)
 {
@@ -1164,7 +1194,8 @@ int main(int argc, char **argv)
         DA_CASE("array", fills, moves, diagonals, edges, reshapes, sequences, eyes, random_numbers,
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
-        DA_CASE_LOOP("matrix", 4, triangles, exchanges, norms, determinants, truncations, placed_columns),
+        DA_CASE_LOOP("matrix", 4, triangles, exchanges, norms, determinants, ranks, truncations,
+                     placed_columns),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),

@@ -139,6 +139,9 @@ START_TEST(matrix_texts)
 
     compile_on("da_norm1", 2, (const da_buffer[]){a, number}, &norm1);
     compile_on("da_lu_det", 3, (const da_buffer[]){a, vector, out}, &det);
+    const da_numerical_rank_args rcond = {1e-3};
+
+    compile_on("da_numerical_rank", 2, (const da_buffer[]){a, rank}, &rcond);
     compile_on("da_truncate", 2, (const da_buffer[]){rank, a}, &truncate);
     compile_on("da_place_columns", 3, (const da_buffer[]){vector, a, a}, NULL);
 }

@@ -4,6 +4,7 @@
 #include "kernels.h"
 #include "launch.h"
 
+#include <float.h>
 #include <stdio.h>
 
 static int leading(const da_buffer *b, int axes)
@@ -327,6 +328,39 @@ static da_status lu_det(const da_device_ops *ops, const da_call *call)
 
 /* ---- after QR with column exchanges ---- */
 
+static const unsigned char rank_axes[] = {2, 1};
+
+/* rcond is a double. */
+static bool numerical_rank_takes(const da_device_ops *ops, const da_call *call)
+{
+    return takes_batch(ops, call, rank_axes) && takes_dtype(call->buffers[0].dtype) && ops->has(DA_F64) &&
+           rows(&call->buffers[0]) > 0 && columns(&call->buffers[0]) > 0 && columns(&call->buffers[1]) > 0;
+}
+
+/* rank_t of rank.kernel. */
+typedef struct rank_values {
+    int64_t k, column;
+    double rcond;
+} rank_values;
+
+static da_status numerical_rank(const da_device_ops *ops, const da_call *call)
+{
+    const da_numerical_rank_args *args = call->values[0].data;
+    const da_buffer *r = &call->buffers[0], *rank = &call->buffers[1];
+    const double eps = r->dtype == DA_F32 || r->dtype == DA_C64 ? FLT_EPSILON : DBL_EPSILON;
+    const batch b = batch_of(call, rank_axes);
+    const rank_values q = {rows(r) < columns(r) ? rows(r) : columns(r), stride(r),
+                           args->rcond < 0 ? -args->rcond * eps : args->rcond};
+    da_buffer vectors;
+
+    if (b.count == 0)
+        return DA_OK;
+    DA_TRY(ops->scratch(call, (size_t)(b.count * 2 * q.k) * da_dtype_size(r->dtype), &vectors));
+    return launch_numbers(ops, call, "numerical_rank", da_text_rank, r->dtype, b.count * DA_DEVICE_LANES, 5,
+                          (const da_device_arg[]){DA_BUFFER_ARG(r), DA_BUFFER_ARG(rank),
+                                                  DA_BUFFER_ARG(&vectors), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+}
+
 static const unsigned char truncate_axes[] = {1, 2};
 
 static bool truncate_takes(const da_device_ops *ops, const da_call *call)
@@ -443,6 +477,7 @@ const da_device_kernel da_device_matrix_kernels[] = {
     {"da_norm1", norm1_takes, norm1},
     {"da_lu_det", lu_det_takes, lu_det},
     {"da_gemm", da_device_multiply_takes, da_device_multiply},
+    {"da_numerical_rank", numerical_rank_takes, numerical_rank},
     {"da_truncate", truncate_takes, truncate_rows},
     {"da_place_columns", place_columns_takes, place_columns},
     {NULL, NULL, NULL},
