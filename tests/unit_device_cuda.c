@@ -794,6 +794,34 @@ START_TEST(sytrf_of_nan)
 }
 END_TEST
 
+/* ---- common kernels that compute with elements; unit_device_opencl.c has more of them ---- */
+
+START_TEST(common_kernels)
+{
+    const da_dtype t = dtypes[_i];
+    const da_norm1_args all = {0}, upper = {DA_UPPER, 0};
+    const da_det_args det = {.logarithm = 1};
+    const da_truncate_args truncate = {.unit = 1, .offset = 3};
+    enum { COLUMNS = 13 };
+    operand order = pivots(COLUMNS), rank = pivots(1);
+
+    BOTH(da_codelet_norm1, "all of a matrix", all, matrix(t, 300, COLUMNS), matrix(t, 1, 1));
+    BOTH(da_codelet_norm1, "a triangle", upper, matrices(t, 2, 9, 9), matrices(t, 2, 1, 1));
+    BOTH(da_codelet_lu_det, "a batch", det, matrices(t, 3, 15, 15), pivots(15), matrices(t, 3, 1, 2));
+    for (int i = 0; i < 2; i++) {
+        const da_numerical_rank_args rcond = {i ? 0.4 : 1e-4};
+
+        BOTH(da_codelet_numerical_rank, "a triangle", rcond, triangle(t, COLUMNS), pivots(1));
+    }
+    ((int64_t *)rank.host)[GAP] = 7;
+    BOTH(da_codelet_truncate, "rows from 4", truncate, rank, matrix(t, COLUMNS, 6));
+    for (int i = 0; i < COLUMNS; i++)
+        ((int64_t *)order.host)[GAP + 2 * i] = (5 * i + 3) % COLUMNS;
+    both(&da_codelet_place_columns, "in another order", 3,
+         (operand[]){order, matrix(t, 9, COLUMNS), matrix(t, 9, COLUMNS)}, NULL, 0);
+}
+END_TEST
+
 /* ---- eigenvalues and singular values ---- */
 
 /* An element of the device's result. */
@@ -1236,6 +1264,7 @@ int main(int argc, char **argv)
                      getrf_nopivot, getrf_of_nan, sytrf, sytrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd,
                      gesdd_of_nan),
         DA_CASE("integers", gemm_of_integers),
+        DA_CASE_LOOP("common", DTYPES, common_kernels),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
