@@ -189,7 +189,7 @@ static bool is_column_major(const da_buffer *b)
 }
 
 /* Whether all buffers are what is needed: axes[i] is 2 for column-major matrices of one dtype, 1 for int64 vectors; the last one, which is
- * written, has every matrix of the batch. */
+ * written, has every matrix of the batch. An empty operand has no memory on the device: what is made of nothing is made on the CPU. */
 static bool takes_batch(const da_device_ops *ops, const da_call *call, const unsigned char *axes)
 {
     const int last = call->nbuffers - 1, lead = leading(&call->buffers[last], axes[last]);
@@ -198,6 +198,9 @@ static bool takes_batch(const da_device_ops *ops, const da_call *call, const uns
     for (int i = 0; i <= last; i++) {
         const da_buffer *b = &call->buffers[i];
 
+        for (int d = 0; d < b->ndim; d++)
+            if (b->shape[d] == 0)
+                return false;
         if (b->ndim < axes[i] || !fits_batch(b, axes[i], lead, call->buffers[last].shape))
             return false;
         if (axes[i] == 1 ? b->dtype != DA_PIVOT_DTYPE : (dtype && b->dtype != dtype) || !is_column_major(b))
@@ -280,11 +283,9 @@ static da_status norm1(const da_device_ops *ops, const da_call *call)
     const da_buffer *a = &call->buffers[0], *out = &call->buffers[1];
     const batch b = batch_of(call, norm1_axes);
     const norm1_values q = {rows(a), columns(a), stride(a), args->uplo != DA_UPPER, args->uplo != DA_LOWER};
-    const size_t bytes = (size_t)(b.count * q.n + 1) * da_dtype_size(a->dtype);
+    const size_t bytes = (size_t)(b.count * q.n) * da_dtype_size(a->dtype);
     da_buffer sums;
 
-    if (b.count == 0)
-        return DA_OK;
     DA_TRY(ops->scratch(call, bytes, &sums));
     DA_TRY(launch_numbers(
         ops, call, "column_sums", da_text_norm1, a->dtype, b.count * q.n * DA_DEVICE_LANES, 4,
@@ -333,8 +334,7 @@ static const unsigned char rank_axes[] = {2, 1};
 /* rcond is a double. */
 static bool numerical_rank_takes(const da_device_ops *ops, const da_call *call)
 {
-    return takes_batch(ops, call, rank_axes) && takes_dtype(call->buffers[0].dtype) && ops->has(DA_F64) &&
-           rows(&call->buffers[0]) > 0 && columns(&call->buffers[0]) > 0 && columns(&call->buffers[1]) > 0;
+    return takes_batch(ops, call, rank_axes) && takes_dtype(call->buffers[0].dtype) && ops->has(DA_F64);
 }
 
 /* rank_t of rank.kernel. */
@@ -353,8 +353,6 @@ static da_status numerical_rank(const da_device_ops *ops, const da_call *call)
                            args->rcond < 0 ? -args->rcond * eps : args->rcond};
     da_buffer vectors;
 
-    if (b.count == 0)
-        return DA_OK;
     DA_TRY(ops->scratch(call, (size_t)(b.count * 2 * q.k) * da_dtype_size(r->dtype), &vectors));
     return launch_numbers(ops, call, "numerical_rank", da_text_rank, r->dtype, b.count * DA_DEVICE_LANES, 5,
                           (const da_device_arg[]){DA_BUFFER_ARG(r), DA_BUFFER_ARG(rank),
