@@ -417,7 +417,7 @@ def test_calibrate_devices(tool):
     tool.run("models", "reset", "--all")
     options = ("--quick", "--kernel", "add", "--kernel", "geqrt", "--dtype", "f32", "--size", "32:64")
     out, _ = tool.run("calibrate", *options, **device)
-    out, _ = tool.run("models", "show", "expr_v1_float32")
+    out, _ = tool.run("models", "show", "expr_v2_float32")
     check(len(re.findall(r"^  opencl ", out, re.M)) == 2 and "crossover: " in out, out)
     out, _ = tool.run("models", "show", "geqrt")
     check("opencl" not in out, "geqrt has no OpenCL kernel:", out)

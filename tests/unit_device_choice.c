@@ -504,7 +504,7 @@ static int points_of(const char *name)
 {
     char symbol[100];
 
-    snprintf(symbol, sizeof symbol, "darray_%s_v1_float64", name);
+    snprintf(symbol, sizeof symbol, "darray_%s_v2_float64", name);
     for (const model *a = spu_models()->first; a; a = a->next)
         if (strcmp(a->symbol, symbol) == 0)
             return a->npoints;

@@ -170,11 +170,52 @@ START_TEST(tiles)
 }
 END_TEST
 
+static models_advice advice_on(const da_codelet *kernel, da_dtype dtype)
+{
+    return models_advise(kernel, dtype, 1, 4096, 1e9);
+}
+
+/* Products in the CPU's shapes cannot be tried on a device. Some that nobody needs are, as soon as what was done pays for it. */
+START_TEST(probes)
+{
+    const da_dtype dtype = DA_F32;
+    da_stats before, after;
+    DA_AUTO da_array *a = NULL;
+
+    know(0);
+    ck_ok(da_ones(&a, dtype, DA_SHAPE(4)));
+    ck_ok(da_wait(a));
+    ck_assert_int_eq(advice_on(&da_codelet_gemm, dtype), MODELS_UNKNOWN);
+    da_get_stats(&before);
+    ck_assert(!tasks_for_devices(&da_codelet_gemm, dtype, 1e12));
+    ck_ok(da_wait_all());
+    da_get_stats(&after);
+    ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0); /* too early */
+
+    lock_acquire(&spu_models()->lock);
+    spu_models()->machine.worked += 1000;
+    lock_release(&spu_models()->lock);
+    ck_assert(!tasks_for_devices(&da_codelet_lu_update, dtype, 1e9)); /* too little to ask */
+    ck_ok(da_wait_all());
+    da_get_stats(&after);
+    ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0);
+    for (int i = 0; i < 2; i++) { /* once */
+        (void)tasks_for_devices(&da_codelet_gemm, dtype, 1e12);
+        ck_ok(da_wait_all());
+        da_get_stats(&after);
+        ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 5);
+        ck_assert_int_ge((int)(after.tasks_device - before.tasks_device), 3);
+    }
+    ck_assert_int_ne(advice_on(&da_codelet_gemm, dtype), MODELS_UNKNOWN);
+    ck_assert_int_eq(advice_on(&da_codelet_gemqrt, dtype), MODELS_CPU); /* OpenCL has none */
+}
+END_TEST
+
 int main(void)
 {
     const da_test_case cases[] = {
         {"until it is known", (const TTest *const[]){as_without, NULL}, 3, make_folder, remove_folder},
-        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles),
+        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes),
     };
 
     if (da_num_devices() == 0) {

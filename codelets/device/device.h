@@ -59,7 +59,7 @@ struct da_device_ops {
     /*
      * Enqueue `groups` work-groups of `local` work-items of the kernel `entry` of a program on call->queue. `source` is the program's text in
      * the dialect without its prelude, which the module puts in front; it is compiled for the queue's device when first seen and kept,
-     * in memory by its text's hash and on disk. Fails with da_task_fail() naming the compiler's complaint.
+     * in memory by its text's hash, and on disk unless the driver does that itself. Fails with da_task_fail() naming the compiler's complaint.
      */
     da_status (*launch)(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                         int nargs, const da_device_arg *args);

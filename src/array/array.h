@@ -13,6 +13,7 @@
 #define DARRAY_SRC_ARRAY_H
 
 #include "base/base.h"
+#include "runtime/models.h"
 #include "runtime/runtime.h"
 #include <darray/array.h>
 
@@ -101,11 +102,12 @@ bool piece_next(piece_walk *w);
 typedef struct amount {
     double bytes, flops;
 } amount;
-/* Whether devices are to take part in an operation: each operand of a task should then lie in one tile, and tiles are large. So it is if there
- * is much to do, and if tasks of such a kernel and size are done sooner by the devices, by what was measured, than by all cores of the CPU;
- * a kernel that no device is known to run counts as the other one (may be null). And always where the thread's tasks are to run on
+/* MODELS_DEVICES if devices are to take part in an operation: each operand of a task should then lie in one tile, and tiles are large. So it is if
+ * there is much to do, and if tasks of such a kernel and size are done sooner by the devices, by what was measured, than by all cores of the CPU;
+ * a kernel of which no device's time is known counts as the other one (may be null). And always where the thread's tasks are to run on
  * devices. Asks the runtime only if there is enough to do. */
-bool devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype, amount task);
+models_advice devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype,
+                          amount task);
 /* The same for elementwise work. */
 bool elements_for_devices(da_dtype dtype, double elements);
 /* The tile extent for an axis of so many elements, of matrices that devices work on: the same for all of them, so that tiles fit. */

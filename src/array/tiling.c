@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How arrays are cut into tiles, and tiles as views see them. */
 #include "array/array.h"
-#include "runtime/models.h"
 #include <math.h>
 #include <string.h>
 
@@ -65,19 +64,20 @@ static int64_t part(int64_t extent, int64_t parts)
 static const double device_least_bytes = 32e6, device_least_flops = 1e10;
 static const int64_t device_bytes = 128 * 1024 * 1024;
 
-bool devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype, amount task)
+models_advice devices_for(amount all, const da_codelet *kernel, const da_codelet *other, da_dtype dtype,
+                          amount task)
 {
     const bool wanted = rt_place() == DA_ON_GPU;
 
     if ((all.bytes < device_least_bytes && all.flops < device_least_flops && !wanted) ||
         rt_devices_for_shaping() == 0)
-        return false;
+        return MODELS_CPU;
+    if (wanted)
+        return MODELS_DEVICES;
     const double tasks = all.flops / task.flops;
-    models_advice advice =
-        wanted ? MODELS_DEVICES : models_advise(kernel, dtype, tasks, task.bytes, task.flops);
-    if (advice == MODELS_UNKNOWN && other)
-        advice = models_advise(other, dtype, tasks, task.bytes, task.flops);
-    return advice == MODELS_DEVICES;
+    const models_advice advice = models_advise(kernel, dtype, tasks, task.bytes, task.flops);
+    return advice == MODELS_UNKNOWN && other ? models_advise(other, dtype, tasks, task.bytes, task.flops)
+                                             : advice;
 }
 
 bool elements_for_devices(da_dtype dtype, double elements)
@@ -85,7 +85,7 @@ bool elements_for_devices(da_dtype dtype, double elements)
     const double size = (double)da_dtype_size(dtype), task = fmin(elements, (double)device_bytes / size);
 
     return devices_for((amount){elements * size, elements}, &array_codelet_copy, NULL, dtype,
-                       (amount){2 * task * size, task}); /* reads and writes */
+                       (amount){2 * task * size, task}) == MODELS_DEVICES; /* reads and writes */
 }
 
 int64_t device_step(int64_t extent)

@@ -12,8 +12,10 @@ static const int64_t stream_bytes = 16 * 1024 * 1024;
 
 /* ---- the task ---- */
 
-const da_codelet broadcast_codelet_expr = {
-    .name = "expr", .cpu = da_expr_cpu, .flops = da_expr_flops, .flags = DA_CODELET_OWN};
+const da_codelet broadcast_codelet_expr = {.name = "expr",
+                                           .cpu = da_expr_cpu,
+                                           .flops = da_expr_flops,
+                                           .flags = DA_CODELET_OWN | DA_CODELET_REVISION(2)};
 
 void broadcast_view(da_array *view, const da_array *a, int ndim, const int64_t *shape)
 {

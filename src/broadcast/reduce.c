@@ -37,14 +37,14 @@ const da_codelet broadcast_codelet_reduce = {.name = "reduce",
                                              .nvalues = 1,
                                              .value_sizes = {sizeof(da_reduce_args)},
                                              .flops = da_reduce_flops,
-                                             .flags = DA_CODELET_OWN};
+                                             .flags = DA_CODELET_OWN | DA_CODELET_REVISION(2)};
 
 const da_codelet broadcast_codelet_reduce_finish = {.name = "reduce_finish",
                                                     .cpu = da_reduce_finish_cpu,
                                                     .nvalues = 1,
                                                     .value_sizes = {sizeof(da_reduce_how)},
                                                     .flops = da_reduce_finish_flops,
-                                                    .flags = DA_CODELET_OWN};
+                                                    .flags = DA_CODELET_OWN | DA_CODELET_REVISION(2)};
 
 /* ---- a reduction on its way ---- */
 

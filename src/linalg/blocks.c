@@ -115,18 +115,22 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb)
 
 bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops)
 {
-    const double step = (double)device_step(0), size = (double)da_dtype_size(dtype);
-    const double most_flops = 2 * step * step * step;
+    const int64_t n = device_step(0);
+    const double step = (double)n, most_flops = 2 * step * step * step;
+    const amount task = {4 * step * step * (double)da_dtype_size(dtype),
+                         flops < most_flops ? flops : most_flops};
+    const models_advice advice = devices_for((amount){0, flops}, kernel, &da_codelet_gemm, dtype, task);
 
-    return devices_for((amount){0, flops}, kernel, &da_codelet_gemm, dtype,
-                       (amount){4 * step * step * size, flops < most_flops ? flops : most_flops});
+    if (advice == MODELS_UNKNOWN)
+        probe_products(dtype, n, task.bytes, most_flops);
+    return advice == MODELS_DEVICES;
 }
 
 bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements, double flops)
 {
     const amount task = {elements * (double)da_dtype_size(dtype), flops};
 
-    return devices_for(task, kernel, NULL, dtype, task);
+    return devices_for(task, kernel, NULL, dtype, task) == MODELS_DEVICES;
 }
 
 void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices)
@@ -384,7 +388,8 @@ da_status copy_triangle(operation *op, da_array *dst, const da_array *src, unsig
     const double elements = (double)array_count(dst);
     const bool devices = elements_for_devices(dst->s->dtype, elements) ||
                          tasks_for_devices(&da_codelet_gemm, dst->s->dtype,
-                                           elements * (double)least(rows_of(dst), cols_of(dst)));
+                                           (double)rows_of(dst) * (double)cols_of(dst) *
+                                               (double)least(rows_of(dst), cols_of(dst)));
 
     EACH_LEAD (at, dst) {
         EACH_SPAN (j, 0, cols_of(dst), nb) {

@@ -143,8 +143,14 @@ void tile_with(int64_t *tile, const da_shape *shape, int64_t mb, int64_t nb);
 /* The tile that the user forces (DARRAY_TILE, da_blocks) upon the last two axes of such an array; false if none. */
 bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
 
+/* Have devices do some products of n x n, of so many bytes and flops each, if that can be afforded: once for each dtype (probe.c). */
+void probe_products(da_dtype dtype, int64_t n, double bytes, double flops);
+
 /* devices_for() operations of so many flops in tiles, which are mostly this kernel's; one that nothing is known of counts as a product. */
 bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops);
+/* Have devices do some products of n x n, of so many bytes and flops each, if that can be afforded: once for each dtype (probe.c). */
+void probe_products(da_dtype dtype, int64_t n, double bytes, double flops);
+
 /* devices_for() operations whose matrices are a task of this kernel each, of so many elements and flops. */
 bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements, double flops);
 

@@ -67,8 +67,8 @@ static da_status product_tasks(operation *op, da_array *c, da_c128 alpha, const 
     const bool write_only = beta.re == 0 && beta.im == 0;
     const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
     const int64_t depth = cols_of(a);
-    const bool devices =
-        tasks_for_devices(&da_codelet_gemm, c->s->dtype, 2 * (double)array_count(c) * (double)depth);
+    const bool devices = tasks_for_devices(&da_codelet_gemm, c->s->dtype,
+                                           2 * (double)rows_of(c) * (double)cols_of(c) * (double)depth);
     const da_c128 one = {1, 0};
     da_shape batch = array_shape_of(c);
     da_gemm_args args = {.alpha = alpha};

@@ -144,7 +144,8 @@ da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const
     DA_TRY(broadcast_lead(op, &u.a, u.a, &batch));
     u.args.trans = trans;
     if (tasks_for_devices(&da_codelet_gemm, c->s->dtype,
-                          (double)array_count(c) * (double)depth)) { /* each operand is one tile */
+                          (double)rows_of(c) * (double)cols_of(c) *
+                              (double)depth)) { /* each operand is one tile */
         const int64_t rows = most(mb, nb);
 
         u.step = device_step(depth);

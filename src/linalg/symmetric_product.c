@@ -52,8 +52,8 @@ static da_status symmetric_tasks(operation *op, da_array *c, const da_array *a, 
     const bool right = (args.flags & DA_RIGHT) != 0;
     const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
     const int64_t n = rows_of(a), rows = right ? nb : mb; /* of a diagonal block */
-    const bool devices =
-        tasks_for_devices(&da_codelet_gemm, c->s->dtype, 2 * (double)array_count(c) * (double)n);
+    const bool devices = tasks_for_devices(&da_codelet_gemm, c->s->dtype,
+                                           2 * (double)rows_of(c) * (double)cols_of(c) * (double)n);
     symmetric s = {.op = op, .c = c, .args = args, .right = right};
     da_shape batch = array_shape_of(c);
     unsigned turned = 0;

@@ -451,10 +451,19 @@ static int best_of(unsigned kinds, const double seconds[DA_DEVICE_KINDS], const 
     return best;
 }
 
+static bool may_waste(const model_machine *machine, double risk)
+{
+    return machine->wasted + risk <= allowance + share * machine->worked;
+}
+
+bool model_may_try(model *m, da_device_kind kind, const model_size *size)
+{
+    return may_waste(m->machine, unknown * model_expect(m, DA_DEVICE_CPU, size) + m->start[kind]);
+}
+
 void model_choose(model *m, const model_size *size, unsigned kinds, double seconds[DA_DEVICE_KINDS],
                   int *trial)
 {
-    const model_machine *const machine = m->machine;
     model_point *const p = point_of(m, size);
     bool sure[DA_DEVICE_KINDS] = {false}, any;
 
@@ -473,8 +482,7 @@ void model_choose(model *m, const model_size *size, unsigned kinds, double secon
         const bool once = t->nrecent == 1 && seconds[k] > incredible * seconds[best];
         const double risk =
             (!sure[k] || once ? unknown * seconds[best] : seconds[k] - seconds[best]) + m->start[k];
-        if ((!sure[k] || once || t->since >= t->patience) &&
-            machine->wasted + risk <= allowance + share * machine->worked)
+        if ((!sure[k] || once || t->since >= t->patience) && may_waste(m->machine, risk))
             *trial = k;
     }
     for (int k = 0; k < DA_DEVICE_KINDS; k++)

@@ -118,6 +118,8 @@ double model_curve_at(const model_curve *curve, double bytes, double flops);
 #define MODEL_NEVER 1e4 /* prohibitive: seconds */
 void model_choose(model *m, const model_size *size, unsigned kinds, double seconds[DA_DEVICE_KINDS],
                   int *trial);
+/* Whether trials may cost what one of such a task on a kind of worker that nothing is known of may. */
+bool model_may_try(model *m, da_device_kind kind, const model_size *size);
 /* The task is done, on this kind of worker; seconds < 0 if it failed, was never run, or its time says nothing of others. */
 void model_done(model *m, const model_size *size, da_device_kind kind, double seconds, int trial);
 /* A task's kernel was compiled, and with that it took so long: no time of such tasks, but what trying them cost. Then comes model_done(). */

@@ -276,14 +276,14 @@ models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tas
                             double flops)
 {
     const double workers = rt_workers_for_shaping();
-    models_advice advice = MODELS_CPU;
+    bool lacking = false, known = false, quicker = false; /* devices' times */
     char symbol[256];
     models *const all = models_here();
 
     models_symbol(symbol, sizeof symbol, kernel, dtype);
     lock_acquire(&all->lock);
     model *const m = models_get(all, symbol);
-    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS && advice != MODELS_DEVICES; k++) {
+    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS; k++) {
         const double there = rt_devices_of((da_device_kind)k), devices = there < tasks ? there : tasks;
         model_basis basis, any;
 
@@ -291,13 +291,34 @@ models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tas
             continue;
         const double on_device = model_expect_like(m, (da_device_kind)k, bytes, flops, &basis);
         const double on_cpu = model_expect_like(m, DA_DEVICE_CPU, bytes, flops, &any);
-        if (basis == MODEL_GUESS)
-            advice = MODELS_UNKNOWN;
-        else
-            advice = on_device * workers <= on_cpu * devices ? MODELS_DEVICES : MODELS_CPU;
+        lacking |= basis == MODEL_GUESS;
+        known |= basis != MODEL_GUESS;
+        quicker |= basis != MODEL_GUESS && on_device * workers <= on_cpu * devices;
     }
     lock_release(&all->lock);
-    return advice;
+    return quicker ? MODELS_DEVICES : lacking && !known ? MODELS_UNKNOWN : MODELS_CPU;
+}
+
+bool models_may_try(const da_codelet *kernel, da_dtype dtype, double bytes, double flops)
+{
+    const model_size size = {.bytes = bytes, .flops = flops};
+    models *live = NULL;
+    char symbol[256];
+    bool may = false;
+
+#if DA_HAVE_STARPU
+    live = spu_models();
+#endif
+    if (!live)
+        return false;
+    models_symbol(symbol, sizeof symbol, kernel, dtype);
+    lock_acquire(&live->lock);
+    model *const m = models_get(live, symbol);
+    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS; k++)
+        may |= rt_devices_of((da_device_kind)k) > 0 && da_device_find((da_device_kind)k, kernel->name) &&
+               model_may_try(m, (da_device_kind)k, &size);
+    lock_release(&live->lock);
+    return may;
 }
 
 /* ---- for the tool ---- */

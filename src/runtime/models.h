@@ -55,6 +55,8 @@ typedef enum models_advice {
 } models_advice;
 models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tasks, double bytes,
                             double flops);
+/* Whether the runtime has devices that have the kernel, and has done enough for a trial of such a task there to be afforded. */
+bool models_may_try(const da_codelet *kernel, da_dtype dtype, double bytes, double flops);
 /* StarPU's live models; null without devices. Exists with DA_HAVE_STARPU. */
 models *spu_models(void);
 
