@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The codelets of expressions on the CPU: from a task's operands to programs and boxes. */
 #include "expr_program.h"
+#include "hash.h"
 #include <string.h>
 
 static da_expr_operand operand_of(const da_buffer *b)
@@ -162,12 +163,6 @@ bool da_expr_is(da_kernel cpu)
     return cpu == da_expr_cpu || cpu == da_reduce_cpu || cpu == da_reduce_finish_cpu;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-    return hash ^ hash >> 29;
-}
-
 uint64_t da_expr_likeness(const da_call *call)
 {
     uint64_t hash = 1;
@@ -175,20 +170,20 @@ uint64_t da_expr_likeness(const da_call *call)
     for (int i = 0; i < call->nbuffers; i++) {
         const da_buffer *const b = &call->buffers[i];
         const da_expr_program *const p = b->dtype == 0 ? b->data : NULL;
-        hash = mix(hash, (uint64_t)b->dtype);
+        hash = da_mix(hash, (uint64_t)b->dtype);
         for (int k = 0; p && k < p->ninstr; k++) {
             const da_expr_instr *const in = &p->instr[k];
-            hash = mix(hash, in->op | (uint64_t)in->dtype << 8 | (uint64_t)in->then << 16 |
-                                 (uint64_t)(uint32_t)in->out << 32);
-            hash = mix(hash, (uint32_t)in->a | (uint64_t)(uint32_t)in->b << 32);
-            hash = mix(hash, (uint32_t)in->c);
+            hash = da_mix(hash, in->op | (uint64_t)in->dtype << 8 | (uint64_t)in->then << 16 |
+                                    (uint64_t)(uint32_t)in->out << 32);
+            hash = da_mix(hash, (uint32_t)in->a | (uint64_t)(uint32_t)in->b << 32);
+            hash = da_mix(hash, (uint32_t)in->c);
         }
     }
     if (call->nvalues > 0) { /* both kinds of reductions begin with it */
         const da_reduce_how *const how = call->values[0].data;
         for (int r = 0; r < how->nroots; r++)
-            hash = mix(hash, (uint64_t)how->combine[r] << 8 | (uint64_t)how->dtype[r]);
-        hash = mix(hash, how->arg | how->max << 1U | how->norm << 2U);
+            hash = da_mix(hash, (uint64_t)how->combine[r] << 8 | (uint64_t)how->dtype[r]);
+        hash = da_mix(hash, how->arg | how->max << 1U | how->norm << 2U);
     }
     return hash;
 }

@@ -257,6 +257,14 @@ static unsigned outcome(void)
 
 /* ---- PoCL ---- */
 
+bool opencl_is_pocl(cl_platform_id platform)
+{
+    char name[64] = "";
+
+    return clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL) == CL_SUCCESS &&
+           strcmp(name, "Portable Computing Language") == 0;
+}
+
 /*
  * PoCL before version 6 counts the uses of a compiled kernel by the kernel and the size of its groups alone, though it keeps several versions
  * of it, for different sizes of the range (pocl_release_dlhandle_cache() in lib/CL/devices/common.c). When two of its devices run one kernel
@@ -275,12 +283,10 @@ static void look_for_pocl(void)
         return;
     for (cl_uint p = 0; p < nplatforms && p < MOST && !pocl; p++) {
         char version[256]; /* "OpenCL 3.0 PoCL 3.1+debian ..."; another spelling before version 3 */
-        char name[64];
         const char *number;
         cl_uint ndevices = 0;
 
-        if (clGetPlatformInfo(platforms[p], CL_PLATFORM_NAME, sizeof name, name, NULL) != CL_SUCCESS ||
-            strcmp(name, "Portable Computing Language") != 0 ||
+        if (!opencl_is_pocl(platforms[p]) ||
             clGetPlatformInfo(platforms[p], CL_PLATFORM_VERSION, sizeof version, version, NULL) !=
                 CL_SUCCESS ||
             clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, 0, NULL, &ndevices) != CL_SUCCESS)

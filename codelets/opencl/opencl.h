@@ -35,6 +35,9 @@ extern _Atomic(int64_t) opencl_compiled;
 extern _Thread_local unsigned opencl_outcome;
 unsigned opencl_unbuilt(cl_int error);
 
+/* Whether a platform is PoCL, of any version. */
+bool opencl_is_pocl(cl_platform_id platform);
+
 /* The first device there is, of any type, or null. */
 cl_device_id opencl_any_device(void);
 

@@ -93,11 +93,9 @@ static bool driver_keeps(cl_device_id device)
 {
     const char *const told = getenv("POCL_KERNEL_CACHE");
     cl_platform_id platform;
-    char name[64] = "";
 
     return clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) == CL_SUCCESS &&
-           clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL) == CL_SUCCESS &&
-           strcmp(name, "Portable Computing Language") == 0 && !(told && strcmp(told, "0") == 0);
+           opencl_is_pocl(platform) && !(told && strcmp(told, "0") == 0);
 }
 
 /* The program of a binary from disk, or null: there is none, or the driver does not want it. */
@@ -107,7 +105,7 @@ static cl_program load(cl_context context, cl_device_id device, da_device_key ke
     size_t size;
     cl_int status = CL_SUCCESS, error;
 
-    if (driver_keeps(device) || !da_device_cache_get("opencl", key, &binary, &size))
+    if (!da_device_cache_get("opencl", key, &binary, &size))
         return NULL;
     cl_program program = clCreateProgramWithBinary(context, 1, &device, &size,
                                                    (const unsigned char *[]){binary}, &status, &error);
@@ -130,8 +128,7 @@ static void save(cl_program program, cl_device_id device, da_device_key key)
     unsigned char *binaries[MOST] = {NULL};
     cl_uint n = 0, mine = 0;
 
-    if (driver_keeps(device) ||
-        clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &bytes) != CL_SUCCESS ||
+    if (clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, &bytes) != CL_SUCCESS ||
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL) != CL_SUCCESS)
         return;
     n = (cl_uint)(bytes / sizeof devices[0]);
@@ -195,13 +192,14 @@ static cl_program compile(cl_context context, cl_device_id device, const char *s
 static void build(kernel *k, const char *entry, const char *source, char *log)
 {
     const da_device_key key = binary_key(k->device, source);
-    cl_program program = load(k->context, k->device, key);
+    const bool kept = driver_keeps(k->device);
+    cl_program program = kept ? NULL : load(k->context, k->device, key);
     cl_int error = CL_SUCCESS;
 
     log[0] = '\0';
     if (!program) {
         program = compile(k->context, k->device, source, log, LOG, &error);
-        if (program)
+        if (program && !kept)
             save(program, k->device, key);
         opencl_compiled++;
     }

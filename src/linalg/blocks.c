@@ -115,14 +115,13 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb)
 
 bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops)
 {
-    const int64_t n = device_step(0);
-    const double step = (double)n, most_flops = 2 * step * step * step;
+    const double step = (double)device_step(0), most_flops = 2 * step * step * step;
     const amount task = {4 * step * step * (double)da_dtype_size(dtype),
                          flops < most_flops ? flops : most_flops};
     const models_advice advice = devices_for((amount){0, flops}, kernel, &da_codelet_gemm, dtype, task);
 
     if (advice == MODELS_UNKNOWN)
-        probe_products(dtype, n, task.bytes, most_flops);
+        probe_products(dtype);
     return advice == MODELS_DEVICES;
 }
 

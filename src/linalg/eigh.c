@@ -44,6 +44,7 @@ static da_status eigh_tasks(operation *op, const da_array *x, const da_array *w,
     return DA_OK;
 }
 
+/* Whether devices are known to be quicker at such matrices, a task each. */
 static bool on_a_device(const da_array *a)
 {
     const double n = (double)rows_of(a);
@@ -52,7 +53,7 @@ static bool on_a_device(const da_array *a)
 }
 
 /* Whether the steps are for such a matrix; then the width of the block columns too. */
-static bool in_steps(const da_array *a, int64_t *width)
+static bool in_steps(const da_array *a, bool device, int64_t *width)
 {
     const da_shape shape = array_shape_of(a);
     const int64_t n = rows_of(a), share = 4 * rt_workers_for_shaping();
@@ -61,7 +62,7 @@ static bool in_steps(const da_array *a, int64_t *width)
     if (tile_forced(&shape, &mb, width))
         return n > *width;
     *width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    return n > SMALL && !on_a_device(a);
+    return n > SMALL && !device;
 }
 
 /* ---- to tridiagonal form ---- */
@@ -255,12 +256,12 @@ static da_status build(operation *op, da_array **w, da_array **v, const da_array
     const int64_t n = rows_of(a);
     da_array *x = NULL, *values = NULL, *vectors = NULL;
     int64_t tile[DA_MAX_NDIM], width, mb, nb;
-    const bool cut = in_steps(a, &width);
+    const bool device = on_a_device(a), cut = in_steps(a, device, &width);
 
     if (cut)
         tile_with(tile, &shape, n, tile_forced(&shape, &mb, &nb) ? nb : UPDATED);
     else
-        tile_of_whole(tile, &shape, on_a_device(a));
+        tile_of_whole(tile, &shape, device);
     DA_TRY(operation_array(op, &x, a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, a, uplo, false, most(n, 1), COPIED));
     DA_TRY(operation_vectors(op, &values, dtype_real(a->s->dtype), &shape, n, n));

@@ -18,7 +18,7 @@ da_status inverse_of(operation *op, da_array **out, const da_array *a)
 
     DA_TRY(lu_factor(op, &lu, &pivots, a));
     rhs_tile(tile, lu, false);
-    if (triangular_for_devices(lu, rows_of(a), rows_of(a))) /* exchanges of rows see one tile */
+    if (triangular_for_devices(lu, rows_of(a))) /* exchanges of rows see one tile */
         tile[shape.ndim - 2] = most(rows_of(a), 1);
     DA_TRY(operation_array(op, out, a->s->dtype, &shape, tile));
     x = *out;

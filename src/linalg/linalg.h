@@ -143,14 +143,11 @@ void tile_with(int64_t *tile, const da_shape *shape, int64_t mb, int64_t nb);
 /* The tile that the user forces (DARRAY_TILE, da_blocks) upon the last two axes of such an array; false if none. */
 bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
 
-/* Have devices do some products of n x n, of so many bytes and flops each, if that can be afforded: once for each dtype (probe.c). */
-void probe_products(da_dtype dtype, int64_t n, double bytes, double flops);
+/* Have devices do some products, if that can be afforded: once for each dtype (probe.c). */
+void probe_products(da_dtype dtype);
 
 /* devices_for() operations of so many flops in tiles, which are mostly this kernel's; one that nothing is known of counts as a product. */
 bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops);
-/* Have devices do some products of n x n, of so many bytes and flops each, if that can be afforded: once for each dtype (probe.c). */
-void probe_products(da_dtype dtype, int64_t n, double bytes, double flops);
-
 /* devices_for() operations whose matrices are a task of this kernel each, of so many elements and flops. */
 bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements, double flops);
 
@@ -235,8 +232,8 @@ da_status check_system(const da_array *a, const char *name, const da_array *b, c
 da_status check_pivots(const da_array *pivots, const da_array *factors, const char *name,
                        const char *function);
 
-/* tasks_for_devices() of a triangular solve with, or a product of, so many right-hand sides. */
-bool triangular_for_devices(const da_array *x, int64_t n, int64_t rhs);
+/* tasks_for_devices() of a solve with, or a product of, a triangle of n x n and the matrices of x. */
+bool triangular_for_devices(const da_array *x, int64_t n);
 /* Tile extents for the right-hand sides b of solve_triangular_tasks(). */
 void rhs_tile(int64_t *tile, const da_array *b, bool right);
 

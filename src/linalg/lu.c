@@ -192,7 +192,7 @@ da_status lu_factor(operation *op, da_array **lu, da_array **pivots, const da_ar
 static da_status exchange_tasks(operation *op, const da_array *pivots, bool given, da_array *x, bool inverse)
 {
     const int64_t n = rows_of(x);
-    const bool devices = !given && triangular_for_devices(x, n, cols_of(x));
+    const bool devices = !given && triangular_for_devices(x, n);
     const int64_t step = devices ? tile_step(pivots, pivots->ndim - 1) : most(n, 1);
     const int64_t steps = (n + step - 1) / step;
     int64_t tile[DA_MAX_NDIM];

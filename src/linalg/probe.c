@@ -5,7 +5,6 @@
  * matrices that nobody needs are done there.
  */
 #include "linalg/linalg.h"
-#include "runtime/models.h"
 
 #include <stdatomic.h>
 
@@ -42,14 +41,17 @@ static da_status product_tasks(operation *op, da_dtype dtype, int64_t n)
     return DA_OK;
 }
 
-void probe_products(da_dtype dtype, int64_t n, double bytes, double flops)
+void probe_products(da_dtype dtype)
 {
+    const int64_t n = device_step(0);
+    const double elements = (double)n * (double)n, bytes = 3 * elements * (double)da_dtype_size(dtype);
     static _Atomic(unsigned) probed; /* dtypes, a bit each */
     const unsigned bit = 1U << dtype;
     operation op;
 
     if (atomic_load(&probed) & bit || rt_rehearsing() || rt_forked() ||
-        !models_may_try(&da_codelet_gemm, dtype, bytes, flops) || atomic_fetch_or(&probed, bit) & bit)
+        !models_may_try(&da_codelet_gemm, dtype, bytes, 2 * elements * (double)n) ||
+        atomic_fetch_or(&probed, bit) & bit)
         return;
     const da_place place = rt_place_swap(DA_ON_GPU);
     operation_begin(&op);

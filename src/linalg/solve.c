@@ -38,7 +38,7 @@ static da_status solve_with(operation *op, da_array **out, const da_array *lu, c
     DA_TRY(common_lead(&shape, lu, matrix, function));
     DA_TRY(broadcast_lead(op, &source, matrix, &shape));
     rhs_tile(tile, source, false);
-    if (triangular_for_devices(source, rows_of(lu), cols_of(source))) /* exchanges of rows see one tile */
+    if (triangular_for_devices(source, rows_of(lu))) /* exchanges of rows see one tile */
         tile[source->ndim - 2] = most(rows_of(source), 1);
     DA_TRY(operation_copy(op, &x, source, tile));
 

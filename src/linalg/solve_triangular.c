@@ -11,9 +11,10 @@
 
 enum { SOLVE_FLAGS = DA_LOWER | DA_UPPER | DA_UNIT | DA_TRANSPOSE | DA_CONJ_TRANSPOSE | DA_RIGHT };
 
-bool triangular_for_devices(const da_array *x, int64_t n, int64_t rhs)
+bool triangular_for_devices(const da_array *x, int64_t n)
 {
-    return tasks_for_devices(&da_codelet_gemm, x->s->dtype, (double)n * (double)n * (double)rhs);
+    return tasks_for_devices(&da_codelet_gemm, x->s->dtype,
+                             (double)n * (double)rows_of(x) * (double)cols_of(x));
 }
 
 int64_t triangular_block(const da_array *x, int64_t n, int64_t rhs)
@@ -24,7 +25,7 @@ int64_t triangular_block(const da_array *x, int64_t n, int64_t rhs)
 
     if (tile_forced(&shape, &mb, &nb))
         return mb;
-    if (triangular_for_devices(x, n, rhs))
+    if (triangular_for_devices(x, n))
         return device_step(n);
     return n <= 256 || rhs >= 128 * workers ? most(n, 1) : 256;
 }
@@ -37,7 +38,7 @@ void rhs_tile(int64_t *tile, const da_array *b, bool right)
     const da_shape shape = array_shape_of(b);
     int64_t width = least(most(round_up(share, 8), 64), 512), other;
 
-    if (triangular_for_devices(b, n, rhs))
+    if (triangular_for_devices(b, n))
         width = device_step(rhs);
     if (right)
         tile_forced(&shape, &width, &other);
@@ -62,7 +63,7 @@ static da_status scaled_tasks(operation *op, const da_array *t, da_array *x, da_
     const bool lower = ((flags & DA_UPPER) == 0) == (trans == 0); /* op(t) is */
     const bool forwards = lower != right;                         /* the first unknowns come first */
     const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
-    const bool devices = triangular_for_devices(x, n, rhs);
+    const bool devices = triangular_for_devices(x, n);
     const int64_t own = tile_step(t, t->ndim - 1), chosen = triangular_block(x, n, rhs);
     const int64_t block =
         devices && chosen % own == 0 && own >= 256 ? own : chosen; /* LU's factors have panels */
@@ -202,8 +203,7 @@ bool triangular_in_place(const da_array *x, const int64_t *tile, int64_t n)
     const int row = x->ndim - 2, column = x->ndim - 1;
 
     return is_column_major(x) &&
-           (!tasks_for_devices(&da_codelet_gemm, x->s->dtype,
-                               (double)n * (double)rows_of(x) * (double)cols_of(x)) ||
+           (!triangular_for_devices(x, n) ||
             (pieces_in_tiles(x, row, tile[row]) && pieces_in_tiles(x, column, tile[column])));
 }
 

@@ -30,10 +30,12 @@ typedef struct factors {
     bool turned; /* a is the user's transpose */
     bool complete;
     bool steps;    /* not all at once */
+    bool device;   /* devices are known to be quicker at all at once */
     int64_t width; /* of block columns of u and block rows of vh */
     da_array *u, *s, *vh;
 } factors;
 
+/* Whether devices are known to be quicker at such matrices, a task each. */
 static bool on_a_device(const factors *f)
 {
     const double m = (double)rows_of(f->a), n = (double)cols_of(f->a);
@@ -51,7 +53,7 @@ static bool in_steps(factors *f)
     if (tile_forced(&shape, &mb, &f->width))
         return n > f->width;
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    return n > SMALL && 5 * m < 8 * n && !on_a_device(f);
+    return n > SMALL && 5 * m < 8 * n && !f->device;
 }
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
@@ -68,12 +70,12 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     if (f->steps)
         tile_with(tile, &u_shape, m, f->width);
     else
-        tile_of_whole(tile, &u_shape, on_a_device(f));
+        tile_of_whole(tile, &u_shape, f->device);
     DA_TRY(operation_array(op, &f->u, f->a->s->dtype, &u_shape, tile));
     if (f->steps)
         tile_with(tile, &vh_shape, f->width, n);
     else
-        tile_of_whole(tile, &vh_shape, on_a_device(f));
+        tile_of_whole(tile, &vh_shape, f->device);
     return operation_array(op, &f->vh, f->a->s->dtype, &vh_shape, tile);
 }
 
@@ -342,7 +344,7 @@ static da_status svd_tasks(operation *op, const factors *f)
     da_array *x = NULL;
     task_builder t;
 
-    tile_of_whole(tile, &shape, on_a_device(f));
+    tile_of_whole(tile, &shape, f->device);
     DA_TRY(operation_array(op, &x, f->a->s->dtype, &shape, tile));
     DA_TRY(copy_triangle(op, x, f->a, 0, false, most(m, 1), COPIED));
     EACH_LEAD (at, x) {
@@ -400,6 +402,7 @@ static da_status build(operation *op, da_array **u, da_array **s, da_array **vh,
         DA_TRY(operation_own(op, da_matrix_transpose(&turned, a), &turned));
         f.a = turned;
     }
+    f.device = on_a_device(&f);
     f.steps = in_steps(&f);
     DA_TRY(new_factors(op, &f, u || vh));
     DA_TRY(operation_fault_two(op, NOT_FINITE, NOT_CONVERGED, cols_of(a)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "linalg/tiles.h"
 #include "base/lock.h"
+#include "codelets/hash.h"
 #include "runtime/models.h"
 #include "runtime/rehearse.h"
 
@@ -187,7 +188,7 @@ static answer *slot_of(const answer *a)
     uint64_t h = 0;
 
     for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
-        h = (h ^ (uint64_t)key[i]) * 0x9E3779B97F4A7C15u, h ^= h >> 29;
+        h = da_mix(h, (uint64_t)key[i]);
     for (uint64_t i = 0; i < NEAR; i++) {
         answer *const there = &answers[(h + i) % ANSWERS];
         if (!there->operation || same(there, a))

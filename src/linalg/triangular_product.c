@@ -13,7 +13,7 @@ static da_status triangular_product_tasks(operation *op, const da_array *t, da_a
     const bool lower = ((flags & DA_UPPER) == 0) == (trans == 0); /* op(t) is */
     const bool before = lower != right;                           /* a block takes from those before it */
     const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
-    const bool devices = triangular_for_devices(x, n, rhs);
+    const bool devices = triangular_for_devices(x, n);
     const int64_t block = triangular_block(x, n, rhs), steps = (n + block - 1) / block;
     const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
     const da_trsm_args product = {.flags = flags, .alpha = alpha};

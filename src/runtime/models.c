@@ -60,6 +60,14 @@ int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype
     return length;
 }
 
+model *models_of(models *m, const da_codelet *codelet, da_dtype dtype)
+{
+    char symbol[256];
+
+    models_symbol(symbol, sizeof symbol, codelet, dtype);
+    return models_get(m, symbol);
+}
+
 /* ---- the file ----
  *
  * Its first line names it; every further line is a point: symbol, kind of worker, footprint, bytes, flops, mean and deviation in
@@ -272,28 +280,38 @@ models *models_here(void)
     return &of_file;
 }
 
+/* How many devices there are that have the kernel, of each kind. Before the lock is taken: this may load their modules. */
+static void devices_with(const da_codelet *kernel, int devices[DA_DEVICE_KINDS])
+{
+    devices[DA_DEVICE_CPU] = 0;
+    for (int k = DA_DEVICE_CPU + 1; k < DA_DEVICE_KINDS; k++) {
+        const int there = rt_devices_of((da_device_kind)k);
+        devices[k] = there > 0 && da_device_find((da_device_kind)k, kernel->name) ? there : 0;
+    }
+}
+
 models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tasks, double bytes,
                             double flops)
 {
     const double workers = rt_workers_for_shaping();
     bool lacking = false, known = false, quicker = false; /* devices' times */
-    char symbol[256];
     models *const all = models_here();
+    int devices[DA_DEVICE_KINDS];
 
-    models_symbol(symbol, sizeof symbol, kernel, dtype);
+    devices_with(kernel, devices);
     lock_acquire(&all->lock);
-    model *const m = models_get(all, symbol);
-    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS; k++) {
-        const double there = rt_devices_of((da_device_kind)k), devices = there < tasks ? there : tasks;
+    model *const m = models_of(all, kernel, dtype);
+    for (int k = 0; m && k < DA_DEVICE_KINDS; k++) {
+        const double busy = devices[k] < tasks ? devices[k] : tasks;
         model_basis basis, any;
 
-        if (devices == 0 || !da_device_find((da_device_kind)k, kernel->name))
+        if (devices[k] == 0)
             continue;
         const double on_device = model_expect_like(m, (da_device_kind)k, bytes, flops, &basis);
         const double on_cpu = model_expect_like(m, DA_DEVICE_CPU, bytes, flops, &any);
         lacking |= basis == MODEL_GUESS;
         known |= basis != MODEL_GUESS;
-        quicker |= basis != MODEL_GUESS && on_device * workers <= on_cpu * devices;
+        quicker |= basis != MODEL_GUESS && on_device * workers <= on_cpu * busy;
     }
     lock_release(&all->lock);
     return quicker ? MODELS_DEVICES : lacking && !known ? MODELS_UNKNOWN : MODELS_CPU;
@@ -302,8 +320,8 @@ models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tas
 bool models_may_try(const da_codelet *kernel, da_dtype dtype, double bytes, double flops)
 {
     const model_size size = {.bytes = bytes, .flops = flops};
+    int devices[DA_DEVICE_KINDS];
     models *live = NULL;
-    char symbol[256];
     bool may = false;
 
 #if DA_HAVE_STARPU
@@ -311,12 +329,11 @@ bool models_may_try(const da_codelet *kernel, da_dtype dtype, double bytes, doub
 #endif
     if (!live)
         return false;
-    models_symbol(symbol, sizeof symbol, kernel, dtype);
+    devices_with(kernel, devices);
     lock_acquire(&live->lock);
-    model *const m = models_get(live, symbol);
-    for (int k = DA_DEVICE_CPU + 1; m && k < DA_DEVICE_KINDS; k++)
-        may |= rt_devices_of((da_device_kind)k) > 0 && da_device_find((da_device_kind)k, kernel->name) &&
-               model_may_try(m, (da_device_kind)k, &size);
+    model *const m = models_of(live, kernel, dtype);
+    for (int k = 0; m && k < DA_DEVICE_KINDS; k++)
+        may |= devices[k] > 0 && model_may_try(m, (da_device_kind)k, &size);
     lock_release(&live->lock);
     return may;
 }

@@ -27,6 +27,9 @@ void models_clear(models *m);
 /* The model of a symbol, darray_NAME_vREVISION_DTYPE, made if it is not there; null if memory is short. */
 model *models_get(models *m, const char *symbol);
 
+/* The model of tasks of a codelet and element type, likewise. */
+model *models_of(models *m, const da_codelet *codelet, da_dtype dtype);
+
 /* The symbol of the model that tasks of a codelet and element type (0: none) have; as snprintf() does. */
 int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype dtype);
 

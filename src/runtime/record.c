@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/record.h"
 #include "codelets/expr_program.h"
+#include "codelets/hash.h"
 #include "runtime/core.h"
 
 #include <math.h>
@@ -66,30 +67,24 @@ static struct {
     int64_t count;
 } kinds[KINDS];
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-    return hash ^ hash >> 29;
-}
-
 /* Where the task's kind is. */
 static uint32_t kind_of(const rt_task *t)
 {
-    uint64_t hash = mix(1, (uintptr_t)t->codelet);
+    uint64_t hash = da_mix(1, (uintptr_t)t->codelet);
     uint32_t at;
 
     for (int i = 0; i < t->call.nbuffers; i++) {
         const da_buffer *const b = &t->call.buffers[i];
-        hash = mix(hash, (uint64_t)b->dtype);
+        hash = da_mix(hash, (uint64_t)b->dtype);
         for (int d = 0; d < b->ndim; d++)
-            hash = mix(hash, (uint64_t)b->shape[d]);
+            hash = da_mix(hash, (uint64_t)b->shape[d]);
     }
     if (t->codelet->flops) {
         const double flops = t->codelet->flops(&t->call);
-        hash = mix(hash, (uint64_t)flops);
+        hash = da_mix(hash, (uint64_t)flops);
     }
     if (da_expr_is(t->codelet->cpu))
-        hash = mix(hash, da_expr_likeness(&t->call));
+        hash = da_mix(hash, da_expr_likeness(&t->call));
     hash |= 1;
     at = (uint32_t)(hash >> 32) % KINDS;
     for (int i = 0; i < 64 && kinds[at].footprint && kinds[at].footprint != hash; i++)

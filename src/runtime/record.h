@@ -28,7 +28,7 @@ typedef struct record_task {
     double between;      /* CPU seconds of that thread since its task before; < 0: there was none */
     double bytes, flops; /* of all operands; flops 0 if unknown */
     uint32_t
-        kind; /* alike for tasks of a codelet whose operands are of the same types and extents, and expressions that compute the same */
+        kind; /* alike for tasks of a codelet that compute the same, on operands of equal types and extents */
     bool skipped; /* its kernel was not run, see record_begin() */
 } record_task;
 

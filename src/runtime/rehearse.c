@@ -37,13 +37,11 @@ static bool may_run_on(const rt_task *t, da_device_kind kind)
 static bool expect(rehearsal *r, const rt_task *t, const record_task *recorded,
                    double seconds[DA_DEVICE_KINDS])
 {
-    char symbol[256];
     models *const all = models_here();
 
-    models_symbol(symbol, sizeof symbol, t->codelet, rt_task_dtype(t));
     model_basis worst = MODEL_SEEN;
     lock_acquire(&all->lock);
-    model *const m = models_get(all, symbol);
+    model *const m = models_of(all, t->codelet, rt_task_dtype(t));
     for (int k = 0; k < DA_DEVICE_KINDS; k++) {
         model_basis basis = MODEL_SEEN;
         seconds[k] = m && (k == DA_DEVICE_CPU || may_run_on(t, (da_device_kind)k))
