@@ -211,11 +211,72 @@ START_TEST(probes)
 }
 END_TEST
 
+/* Whether something is known of such tasks on this kind of worker. */
+static bool known_on(const da_codelet *kernel, da_device_kind kind, double bytes, double flops)
+{
+    models *const live = spu_models();
+    model_basis basis = MODEL_GUESS;
+
+    lock_acquire(&live->lock);
+    model *const m = models_of(live, kernel, DA_F64);
+    if (m)
+        (void)model_expect_like(m, kind, bytes, flops, &basis);
+    lock_release(&live->lock);
+    return basis != MODEL_GUESS;
+}
+
+/* Steps of eigenvalues say nothing of the one task that a device takes. Where devices have a kernel for that (opencl_lapack.c), it is tried
+ * likewise, and on the CPU too. */
+START_TEST(probes_whole)
+{
+    static const struct {
+        const da_codelet *kernel;
+        double n, work; /* n^3 times `work` are just worth asking */
+    } kernels[] = {{&da_codelet_heevd, 1400, 4}, {&da_codelet_gesdd, 1000, 12}};
+
+    if (!da_device_find(DA_DEVICE_OPENCL, da_codelet_heevd.name))
+        return;
+    know(0);
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        const da_codelet *const kernel = kernels[i].kernel;
+        const double n = kernels[i].n, flops = kernels[i].work * n * n * n;
+        DA_AUTO da_array *a = NULL;
+        da_stats before, after;
+
+        ck_ok(da_ones(&a, DA_F64, DA_SHAPE(4)));
+        ck_ok(da_wait(a));
+        lock_acquire(&spu_models()->lock);
+        spu_models()->machine.worked = 0;
+        lock_release(&spu_models()->lock);
+        da_get_stats(&before);
+        ck_assert(!whole_for_devices(kernel, DA_F64, n * n, flops));
+        ck_ok(da_wait_all());
+        da_get_stats(&after);
+        ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0); /* too early */
+
+        lock_acquire(&spu_models()->lock);
+        spu_models()->machine.worked = 1000;
+        lock_release(&spu_models()->lock);
+        (void)whole_for_devices(kernel, DA_F64, n * n, flops);
+        ck_ok(da_wait_all());
+        da_get_stats(&after);
+        ck_assert_int_ge((int)(after.tasks_device - before.tasks_device), 2);
+        for (int k = DA_DEVICE_CPU; k <= DA_DEVICE_OPENCL; k += DA_DEVICE_OPENCL - DA_DEVICE_CPU)
+            ck_assert_msg(known_on(kernel, (da_device_kind)k, n * n * 8, flops), "%s on %d", kernel->name, k);
+        before = after;
+        (void)whole_for_devices(kernel, DA_F64, n * n, flops); /* once */
+        ck_ok(da_wait_all());
+        da_get_stats(&after);
+        ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const da_test_case cases[] = {
         {"until it is known", (const TTest *const[]){as_without, NULL}, 3, make_folder, remove_folder},
-        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes),
+        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes, probes_whole),
     };
 
     if (da_num_devices() == 0) {

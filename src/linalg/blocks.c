@@ -129,7 +129,11 @@ bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements
 {
     const amount task = {elements * (double)da_dtype_size(dtype), flops};
 
-    return devices_for(task, kernel, NULL, dtype, task) == MODELS_DEVICES;
+    const models_advice advice = devices_for(task, kernel, NULL, dtype, task);
+
+    if (advice == MODELS_UNKNOWN)
+        probe_whole(kernel, dtype, elements, flops);
+    return advice == MODELS_DEVICES;
 }
 
 void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices)

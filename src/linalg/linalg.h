@@ -145,6 +145,8 @@ bool tile_forced(const da_shape *shape, int64_t *mb, int64_t *nb);
 
 /* Have devices do some products, if that can be afforded: once for each dtype (probe.c). */
 void probe_products(da_dtype dtype);
+/* Likewise matrices that are a task of a kernel each: heevd or gesdd of about so many elements and flops. */
+void probe_whole(const da_codelet *kernel, da_dtype dtype, double elements, double flops);
 
 /* devices_for() operations of so many flops in tiles, which are mostly this kernel's; one that nothing is known of counts as a product. */
 bool tasks_for_devices(const da_codelet *kernel, da_dtype dtype, double flops);
