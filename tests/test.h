@@ -7,6 +7,7 @@
  *
  * Tests run in one process (the runtimes have threads, which a fork would lose): CK_FORK=yes changes that,
  * CK_RUN_CASE=filled runs one case, CK_VERBOSITY=verbose names every test.
+ * DARRAY_TEST_THIN=1: of sweeps not all rounds run, for machines and tools that take minutes for them.
  * DARRAY_TEST_DEVICE=CUDA says that the run is about devices of that kind: it is skipped without one, and fails if no task ran there. */
 #ifndef DARRAY_TEST_H
 #define DARRAY_TEST_H
@@ -51,16 +52,21 @@ typedef struct da_test_case {
     const char *name;
     const TTest *const *tests; /* ends with NULL */
     int loops;                 /* each test runs with _i = 0 .. loops-1 */
+    bool sweep;                /* it need not run with all of them */
     void (*setup)(void);       /* before and after each test; NULL: nothing */
     void (*teardown)(void);
 } da_test_case;
 
-/* What follows the name are tests; LOOP's run n times with _i = 0 .. n-1; WITH's between setup and teardown. */
-#define DA_CASE(name, ...) ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, 1, NULL, NULL})
+/* What follows the name are tests; LOOP's run n times with _i = 0 .. n-1; SWEEP's likewise, of combinations of kinds and dtypes; WITH's between
+ * setup and teardown. */
+#define DA_CASE(name, ...) DA_CASE_LOOP(name, 1, __VA_ARGS__)
 #define DA_CASE_LOOP(name, n, ...)                                                                           \
-    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, n, NULL, NULL})
-#define DA_CASE_WITH(name, setup, teardown, ...)                                                             \
-    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, 1, setup, teardown})
+    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, n, false, NULL, NULL})
+#define DA_CASE_SWEEP(name, n, ...)                                                                          \
+    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, n, true, NULL, NULL})
+#define DA_CASE_LOOP_WITH(name, n, setup, teardown, ...)                                                     \
+    ((da_test_case){name, (const TTest *const[]){__VA_ARGS__, NULL}, n, false, setup, teardown})
+#define DA_CASE_WITH(name, setup, teardown, ...) DA_CASE_LOOP_WITH(name, 1, setup, teardown, __VA_ARGS__)
 
 /* main() of a suite of the given cases. */
 #define DA_TEST_MAIN(suite, ...)                                                                             \
@@ -69,6 +75,12 @@ typedef struct da_test_case {
         const da_test_case cases_[] = {__VA_ARGS__};                                                         \
         return da_test_run(suite, cases_, sizeof cases_ / sizeof cases_[0]);                                 \
     }
+
+/* Rounds from one to the next that runs. No divisor of their number, so that kinds and dtypes all have their turn. */
+static inline int da_test_stride_(const da_test_case *c)
+{
+    return !c->sweep || !getenv("DARRAY_TEST_THIN") ? 1 : c->loops % 3 ? 3 : 5;
+}
 
 static inline int da_test_run(const char *name, const da_test_case *cases, size_t count)
 {
@@ -88,7 +100,8 @@ static inline int da_test_run(const char *name, const da_test_case *cases, size_
         if (cases[i].setup || cases[i].teardown)
             tcase_add_checked_fixture(tcase, cases[i].setup, cases[i].teardown);
         for (const TTest *const *test = cases[i].tests; *test; test++)
-            tcase_add_loop_test(tcase, *test, 0, cases[i].loops);
+            for (int k = 0; k < cases[i].loops; k += da_test_stride_(&cases[i]))
+                tcase_add_loop_test(tcase, *test, k, k + 1);
         suite_add_tcase(suite, tcase);
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed before a crash is in the log */

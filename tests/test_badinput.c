@@ -871,11 +871,8 @@ START_TEST(wrong_factors)
 }
 END_TEST
 
-DA_TEST_MAIN("badinput",
-             ((da_test_case){"memory", (const TTest *const[]){every_allocation_fails, NULL}, 2 * OPERATIONS,
-                             setup, teardown}),
+DA_TEST_MAIN("badinput", DA_CASE_LOOP_WITH("memory", 2 * OPERATIONS, setup, teardown, every_allocation_fails),
              DA_CASE("faults", faults_are_reported, overwriting_clears_a_fault, failed_tasks_are_reported,
                      tasks_must_not_wait),
-             ((da_test_case){"arguments of linear algebra", (const TTest *const[]){wrong_arguments, NULL},
-                             NFUNCTIONS, setup, teardown}),
+             DA_CASE_LOOP_WITH("arguments of linear algebra", NFUNCTIONS, setup, teardown, wrong_arguments),
              DA_CASE_WITH("linear algebra", setup, teardown, wrong_numbers, wrong_factors))

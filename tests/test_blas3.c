@@ -483,8 +483,8 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("blas3", DA_CASE_LOOP("symmetric", 2 * FLOAT_DTYPES, symmetric),
-             DA_CASE_LOOP("rank updates", 4 * FLOAT_DTYPES, rank_updates),
-             DA_CASE_LOOP("triangular", 2 * FLOAT_DTYPES, triangular),
+DA_TEST_MAIN("blas3", DA_CASE_SWEEP("symmetric", 2 * FLOAT_DTYPES, symmetric),
+             DA_CASE_SWEEP("rank updates", 4 * FLOAT_DTYPES, rank_updates),
+             DA_CASE_SWEEP("triangular", 2 * FLOAT_DTYPES, triangular),
              DA_CASE_LOOP("batches", FLOAT_DTYPES, batches), DA_CASE_LOOP("overlaps", FLOAT_DTYPES, overlaps),
              DA_CASE("special", alpha_zero, faults, bad_arguments))

@@ -242,7 +242,7 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("cholesky", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
-             DA_CASE_LOOP("triangles", 2 * FLOAT_DTYPES, triangles), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE_LOOP("faults", 6, faults), DA_CASE_LOOP("two faults", 2, two_faults),
-             DA_CASE("arguments", bad_arguments))
+DA_TEST_MAIN("cholesky", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
+             DA_CASE("real tiles", real_tiles), DA_CASE_SWEEP("triangles", 2 * FLOAT_DTYPES, triangles),
+             DA_CASE_LOOP("batches", 2, batches), DA_CASE_LOOP("faults", 6, faults),
+             DA_CASE_LOOP("two faults", 2, two_faults), DA_CASE("arguments", bad_arguments))

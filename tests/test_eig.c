@@ -499,12 +499,12 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("eig", DA_CASE_LOOP("hermitian sizes", SIZES *FLOAT_DTYPES, hermitian_sizes),
-             DA_CASE_LOOP("hermitian spectra", SPECTRA *FLOAT_DTYPES, hermitian_spectra),
+DA_TEST_MAIN("eig", DA_CASE_SWEEP("hermitian sizes", SIZES *FLOAT_DTYPES, hermitian_sizes),
+             DA_CASE_SWEEP("hermitian spectra", SPECTRA *FLOAT_DTYPES, hermitian_spectra),
              DA_CASE_LOOP("hermitian special", FLOAT_DTYPES, hermitian_special, hermitian_glued),
-             DA_CASE_LOOP("hermitian large", SPECTRA *FLOAT_DTYPES, hermitian_large),
-             DA_CASE_LOOP("hermitian batches", 2 * FLOAT_DTYPES, hermitian_batches),
-             DA_CASE_LOOP("general sizes", SIZES *FLOAT_DTYPES, general_sizes),
+             DA_CASE_SWEEP("hermitian large", SPECTRA *FLOAT_DTYPES, hermitian_large),
+             DA_CASE_SWEEP("hermitian batches", 2 * FLOAT_DTYPES, hermitian_batches),
+             DA_CASE_SWEEP("general sizes", SIZES *FLOAT_DTYPES, general_sizes),
              DA_CASE_LOOP("general special", FLOAT_DTYPES, general_special),
              DA_CASE_LOOP("general batches", 2, general_batches),
              DA_CASE_LOOP("faults", FLOAT_DTYPES, not_finite), DA_CASE("batch faults", batch_faults),

@@ -251,8 +251,6 @@ START_TEST(other_errors)
 END_TEST
 
 DA_TEST_MAIN("eval_text", DA_CASE_WITH("values", make, unmake, power, functions, kinds_of_numbers, names),
-             ((da_test_case){"operators", (const TTest *const[]){operators, NULL}, sizeof as_c / sizeof *as_c,
-                             make, unmake}),
-             ((da_test_case){"syntax errors", (const TTest *const[]){syntax_errors, NULL},
-                             sizeof wrong / sizeof *wrong, make, unmake}),
+             DA_CASE_LOOP_WITH("operators", sizeof as_c / sizeof *as_c, make, unmake, operators),
+             DA_CASE_LOOP_WITH("syntax errors", sizeof wrong / sizeof *wrong, make, unmake, syntax_errors),
              DA_CASE_WITH("other errors", make, unmake, other_errors))

@@ -315,7 +315,7 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("lu", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
+DA_TEST_MAIN("lu", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
              DA_CASE_LOOP("singular", 2, singular), DA_CASE_LOOP("batches", 2, batches),
              DA_CASE_LOOP("windows", FLOAT_DTYPES, windows), DA_CASE_LOOP("zero pivots", 6, zero_pivots),
              DA_CASE_LOOP("hard", 2, hard), DA_CASE("arguments", bad_arguments))

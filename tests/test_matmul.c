@@ -396,7 +396,7 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("matmul", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes),
+DA_TEST_MAIN("matmul", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE_LOOP("tilings", FLOAT_DTYPES, tilings), DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
              DA_CASE_LOOP("overlaps", FLOAT_DTYPES, overlaps, own_transposes),
              DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors), DA_CASE_LOOP("batches", 2, batches),

@@ -289,9 +289,7 @@ START_TEST(all_or_nothing)
 }
 END_TEST
 
-DA_TEST_MAIN("npy",
-             ((da_test_case){"dtypes", (const TTest *const[]){round_trip, NULL}, DTYPES, make_folder,
-                             drop_folder}),
+DA_TEST_MAIN("npy", DA_CASE_LOOP_WITH("dtypes", DTYPES, make_folder, drop_folder, round_trip),
              DA_CASE_WITH("valid", make_folder, drop_folder, shapes, what_python_may_write),
              DA_CASE_WITH("invalid", make_folder, drop_folder, bad_headers, hostile_sizes, every_truncation,
                           other_files),

@@ -531,9 +531,10 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("qr", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
+DA_TEST_MAIN("qr", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes), DA_CASE("real tiles", real_tiles),
              DA_CASE_LOOP("object", FLOAT_DTYPES, object), DA_CASE_LOOP("lq object", FLOAT_DTYPES, lq_object),
              DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
-             DA_CASE_LOOP("solve", 2 * FLOAT_DTYPES, solve_with_factors), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE_SWEEP("solve", 2 * FLOAT_DTYPES, solve_with_factors),
+             DA_CASE_LOOP("batches", 2, batches),
              DA_CASE_LOOP("extreme values", FLOAT_DTYPES, extreme_values),
              DA_CASE("faults", inherited_faults), DA_CASE("arguments", bad_arguments))

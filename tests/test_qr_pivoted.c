@@ -482,9 +482,9 @@ START_TEST(faults_and_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("qr pivoted", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes),
+DA_TEST_MAIN("qr pivoted", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE("real tiles", real_tiles), DA_CASE_LOOP("hard matrices", FLOAT_DTYPES, hard_matrices),
              DA_CASE_LOOP("as LAPACK", 2, as_lapack),
-             DA_CASE_LOOP("not numbers", 4 * FLOAT_DTYPES, not_numbers),
+             DA_CASE_SWEEP("not numbers", 4 * FLOAT_DTYPES, not_numbers),
              DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares), DA_CASE("hidden rank", hidden_rank),
              DA_CASE_LOOP("batches", 2, batches), DA_CASE("faults and arguments", faults_and_arguments))

@@ -471,11 +471,11 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("solve", DA_CASE_LOOP("triangular", 24 * FLOAT_DTYPES, triangular),
+DA_TEST_MAIN("solve", DA_CASE_SWEEP("triangular", 24 * FLOAT_DTYPES, triangular),
              DA_CASE("large", large_triangular), DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors),
-             DA_CASE_LOOP("general", SIZES *FLOAT_DTYPES, general),
+             DA_CASE_SWEEP("general", SIZES *FLOAT_DTYPES, general),
              DA_CASE_LOOP("least squares", FLOAT_DTYPES, least_squares),
              DA_CASE_LOOP("underdetermined", FLOAT_DTYPES, underdetermined),
              DA_CASE_LOOP("batches", 2, batches), DA_CASE_LOOP("singular", 6, singular),
-             DA_CASE_LOOP("not numbers", 4 * FLOAT_DTYPES, not_numbers), DA_CASE("overlaps", overlaps),
+             DA_CASE_SWEEP("not numbers", 4 * FLOAT_DTYPES, not_numbers), DA_CASE("overlaps", overlaps),
              DA_CASE("arguments", bad_arguments))

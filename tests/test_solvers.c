@@ -800,14 +800,14 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("solvers", DA_CASE_LOOP("definite", SIZES *FLOAT_DTYPES, definite),
+DA_TEST_MAIN("solvers", DA_CASE_SWEEP("definite", SIZES *FLOAT_DTYPES, definite),
              DA_CASE_LOOP("not definite", 6, not_definite), DA_CASE_LOOP("ops", FLOAT_DTYPES, ops),
              DA_CASE_LOOP("inverses", FLOAT_DTYPES, inverses),
              DA_CASE_LOOP("determinants", FLOAT_DTYPES, determinants),
              DA_CASE("special determinants", special_determinants),
              DA_CASE_LOOP("conditions", FLOAT_DTYPES, conditions),
              DA_CASE("special conditions", special_conditions),
-             DA_CASE_LOOP("symmetric", SIZES *FLOAT_DTYPES, symmetric),
+             DA_CASE_SWEEP("symmetric", SIZES *FLOAT_DTYPES, symmetric),
              DA_CASE_LOOP("singular symmetric", 3, singular_symmetric), DA_CASE_LOOP("mixed", 4, mixed),
              DA_CASE("mixed, specially", mixed_specially, mixed_in_a_task),
              DA_CASE_LOOP("batches", 2, batches), DA_CASE("many", many, inherited),

@@ -302,7 +302,7 @@ START_TEST(bad_arguments)
 }
 END_TEST
 
-DA_TEST_MAIN("svd", DA_CASE_LOOP("sizes", SIZES *FLOAT_DTYPES, sizes),
-             DA_CASE_LOOP("spectra", SPECTRA *FLOAT_DTYPES, spectra),
+DA_TEST_MAIN("svd", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
+             DA_CASE_SWEEP("spectra", SPECTRA *FLOAT_DTYPES, spectra),
              DA_CASE_LOOP("special", FLOAT_DTYPES, special, large, not_finite),
              DA_CASE_LOOP("batches", 2, batches), DA_CASE("arguments", bad_arguments))

@@ -275,7 +275,7 @@ END_TEST
 int main(void)
 {
     const da_test_case cases[] = {
-        {"until it is known", (const TTest *const[]){as_without, NULL}, 3, make_folder, remove_folder},
+        DA_CASE_LOOP_WITH("until it is known", 3, make_folder, remove_folder, as_without),
         DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes, probes_whole),
     };
 

@@ -279,6 +279,5 @@ START_TEST(second_node)
 }
 END_TEST
 
-DA_TEST_MAIN("starpu pieces",
-             ((da_test_case){"copies", (const TTest *const[]){copies, packing, NULL}, CASES, start, stop}),
+DA_TEST_MAIN("starpu pieces", DA_CASE_LOOP_WITH("copies", CASES, start, stop, copies, packing),
              DA_CASE_WITH("layouts", start, stop, packed_order, footprints, second_node))
