@@ -403,12 +403,15 @@ START_TEST(poisoned)
 }
 END_TEST
 
-START_TEST(scopes)
+static bool try_scopes(int attempt, char *what)
 {
     enum { N = 40 };
-    const da_codelet fast = sleeper("scope_fast"), slow = sleeper("scope_slow");
+    char fast_name[20], slow_name[20];
     int64_t devices;
 
+    snprintf(fast_name, sizeof fast_name, "scope_fast%d", attempt);
+    snprintf(slow_name, sizeof slow_name, "scope_slow%d", attempt);
+    const da_codelet fast = sleeper(fast_name), slow = sleeper(slow_name);
     chain(&fast, faster, 50, &devices);
     ck_ok(da_run_on(DA_ON_CPU));
     chain(&fast, faster, N, &devices);
@@ -418,8 +421,17 @@ START_TEST(scopes)
     ck_assert_int_eq(devices, N);
     ck_ok(da_run_on(DA_ANYWHERE));
     chain(&fast, faster, N, &devices);
-    ck_assert_int_ge(devices, N - 4);
+    snprintf(what, WHAT, "%d of %d tasks that may run anywhere", (int)devices, N);
+    return devices >= N - 4;
+}
 
+START_TEST(scopes)
+{
+    enum { N = 40 };
+    const da_codelet fast = sleeper("scope_fast0"), slow = sleeper("scope_slow0");
+    int64_t devices;
+
+    undisturbed(try_scopes);
     setenv("DARRAY_DEVICE", "gpu", 1);
     ck_ok(da_shutdown());
     chain(&slow, slower, N, &devices);

@@ -145,6 +145,33 @@ void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices)
     tile_with(tile, shape, mb, nb);
 }
 
+da_status apply_reflectors(operation *op, const lead *at, const reflectors *q, const da_array *c, bool right,
+                           int64_t width)
+{
+    const da_unmqr_args args = {.flags = right ? DA_RIGHT | DA_CONJ_TRANSPOSE : 0};
+    const int64_t n = cols_of(q->v) - q->lower, m = rows_of(q->v) - q->lower;
+    const int64_t across = right ? rows_of(c) : cols_of(c);
+    const span rows = {q->lower, m}, all = {0, n}, top = {0, q->ib};
+    task_builder t;
+
+    EACH_SPAN (k, 0, n, q->ib) {
+        task_begin(&t, &da_codelet_larft);
+        access_block(&t, q->v, at, (span){k.at + q->lower, m - k.at}, k, DA_MODE_READ);
+        access_block(&t, q->tau, at, k, (span){q->column, 1}, DA_MODE_READ);
+        access_block(&t, q->factors, at, top, k, DA_MODE_WRITE);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    EACH_SPAN (p, 0, n > 0 ? across : 0, width) {
+        task_begin(&t, &da_codelet_gemqrt);
+        access_block(&t, q->v, at, rows, all, DA_MODE_READ);
+        access_block(&t, q->factors, at, top, all, DA_MODE_READ);
+        access_block(&t, c, at, right ? p : rows, right ? rows : p, DA_MODE_READ_WRITE);
+        task_value(&t, &args, sizeof args);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
 int64_t tile_step(const da_array *x, int d)
 {
     const int axis = x->axis[d];

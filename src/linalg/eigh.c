@@ -193,33 +193,6 @@ static da_status tridiagonal_form(operation *op, const lead *at, const reduction
 
 /* ---- the steps ---- */
 
-/* z = Q z in block columns of this width, `ib` reflectors at a time. */
-static da_status apply_reflectors(operation *op, const lead *at, const da_array *x, const da_array *tau,
-                                  const da_array *factors, const da_array *z, int64_t ib, int64_t width)
-{
-    const da_unmqr_args apply = {0};
-    const int64_t n = rows_of(x);
-    const span below = {1, n - 1}, reflectors = {0, n - 1}, one = {0, 1}, top = {0, ib};
-    task_builder t;
-
-    EACH_SPAN (k, 0, n - 1, ib) {
-        task_begin(&t, &da_codelet_larft);
-        access_block(&t, x, at, (span){k.at + 1, n - 1 - k.at}, k, DA_MODE_READ);
-        access_block(&t, tau, at, k, one, DA_MODE_READ);
-        access_block(&t, factors, at, top, k, DA_MODE_WRITE);
-        DA_TRY(task_add(&t, &op->batch));
-    }
-    EACH_SPAN (p, 0, n, width) {
-        task_begin(&t, &da_codelet_gemqrt);
-        access_block(&t, x, at, below, reflectors, DA_MODE_READ);
-        access_block(&t, factors, at, top, reflectors, DA_MODE_READ);
-        access_block(&t, z, at, below, p, DA_MODE_READ_WRITE);
-        task_value(&t, &apply, sizeof apply);
-        DA_TRY(task_add(&t, &op->batch));
-    }
-    return DA_OK;
-}
-
 /* z, in block columns of this width, or null, becomes the eigenvectors of the matrices of which x has one triangle, which is used up; w
  * their eigenvalues. */
 static da_status steps(operation *op, const da_array *x, const da_array *w, const da_array *z, unsigned uplo,
@@ -240,11 +213,12 @@ static da_status steps(operation *op, const da_array *x, const da_array *w, cons
         tile_with(tile, &t_shape, ib, ib);
         DA_TRY(operation_array(op, &factors, x->s->dtype, &t_shape, tile));
     }
+    const reflectors q = {.v = x, .lower = 1, .tau = tau, .factors = factors, .ib = ib};
     EACH_LEAD (at, x) {
         DA_TRY(tridiagonal_form(op, &at, &r, t.d, t.e, uplo));
         DA_TRY(tridiagonal_tasks(op, &t, &at));
         if (z)
-            DA_TRY(apply_reflectors(op, &at, x, tau, factors, z, ib, width));
+            DA_TRY(apply_reflectors(op, &at, &q, z, false, width));
     }
     return DA_OK;
 }

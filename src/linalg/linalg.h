@@ -156,6 +156,16 @@ bool whole_for_devices(const da_codelet *kernel, da_dtype dtype, double elements
 /* Tile extents for arrays whose matrices are made by one task each: one tile for devices, else block columns. */
 void tile_of_whole(int64_t *tile, const da_shape *shape, bool devices);
 
+/* Q, a product of reflectors: one in each of v's columns from `lower` rows below the diagonal on, but for the last `lower` columns. */
+typedef struct reflectors {
+    const da_array *v, *tau, *factors; /* factors: room for their T, ib x as many */
+    int64_t lower, ib;                 /* ib: of them are applied at a time */
+    int64_t column;                    /* of tau */
+} reflectors;
+/* c = Q c in block columns of this width or, with `right`, c Q^H in block rows; c is not touched above, or left of, row `lower`. */
+da_status apply_reflectors(operation *op, const lead *at, const reflectors *q, const da_array *c, bool right,
+                           int64_t width);
+
 /* The extent of the tiles that axis d of a view has. */
 int64_t tile_step(const da_array *a, int d);
 

@@ -266,34 +266,6 @@ static da_status bidiagonal_tasks(operation *op, const reduction *r, const lead 
 
 /* ---- the steps ---- */
 
-/* c = Q c in block columns or, with `right`, c P^H in block rows, `ib` of the n reflectors in v at a time; they begin `lower` rows below v's first. */
-static da_status apply_reflectors(operation *op, const reduction *r, const lead *at, const da_array *v,
-                                  const da_array *t_factors, const da_array *c, bool right, int64_t ib)
-{
-    const da_unmqr_args args = {.flags = right ? DA_RIGHT | DA_CONJ_TRANSPOSE : 0};
-    const int64_t lower = right, n = cols_of(v) - lower, m = rows_of(v) - lower;
-    const int64_t across = right ? rows_of(c) : cols_of(c);
-    const span rows = {lower, m}, reflectors = {0, n}, top = {0, ib};
-    task_builder t;
-
-    EACH_SPAN (k, 0, n, ib) {
-        task_begin(&t, &da_codelet_larft);
-        access_block(&t, v, at, (span){k.at + lower, m - k.at}, k, DA_MODE_READ);
-        access_block(&t, r->values, at, k, (span){right, 1}, DA_MODE_READ);
-        access_block(&t, t_factors, at, top, k, DA_MODE_WRITE);
-        DA_TRY(task_add(&t, &op->batch));
-    }
-    EACH_SPAN (p, 0, n > 0 ? across : 0, r->f->width) {
-        task_begin(&t, &da_codelet_gemqrt);
-        access_block(&t, v, at, rows, reflectors, DA_MODE_READ);
-        access_block(&t, t_factors, at, top, reflectors, DA_MODE_READ);
-        access_block(&t, c, at, right ? p : rows, right ? rows : p, DA_MODE_READ_WRITE);
-        task_value(&t, &args, sizeof args);
-        DA_TRY(task_add(&t, &op->batch));
-    }
-    return DA_OK;
-}
-
 static da_status svd_steps(operation *op, const factors *f)
 {
     const int64_t n = cols_of(f->a), ib = least(REFLECTORS, f->width);
@@ -311,6 +283,8 @@ static da_status svd_steps(operation *op, const factors *f)
         DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
         DA_TRY(operation_array(op, &tp, f->a->s->dtype, &t_shape, tile));
     }
+    const reflectors q = {.v = r.x, .tau = r.values, .column = 0, .factors = tq, .ib = ib};
+    const reflectors p = {.v = r.p, .lower = 1, .tau = r.values, .column = 1, .factors = tp, .ib = ib};
     EACH_LEAD (at, r.x) {
         DA_TRY(bidiagonal_tasks(op, &r, &at));
         task_begin(&t, f->u ? &da_codelet_bdsdc : &da_codelet_bdsdc_values);
@@ -325,8 +299,8 @@ static da_status svd_steps(operation *op, const factors *f)
         task_fault(&t, op->fault, 0);
         DA_TRY(task_add(&t, &op->batch));
         if (f->u) {
-            DA_TRY(apply_reflectors(op, &r, &at, r.x, tq, f->u, false, ib));
-            DA_TRY(apply_reflectors(op, &r, &at, r.p, tp, f->vh, true, ib));
+            DA_TRY(apply_reflectors(op, &at, &q, f->u, false, f->width));
+            DA_TRY(apply_reflectors(op, &at, &p, f->vh, true, f->width));
         }
     }
     return DA_OK;
