@@ -331,7 +331,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
     if (desc->flags & RT_NO_INLINE)
         batch->no_inline = true;
     else if (desc->codelet->flops)
-        seconds += desc->codelet->flops(&t->call) / 5e9;
+        seconds += desc->codelet->flops(&t->call) / 10e9;
     batch->seconds += seconds;
     batch->count++;
     *(batch->last ? &batch->last->next : &batch->first) = t;
