@@ -272,11 +272,31 @@ START_TEST(probes_whole)
 }
 END_TEST
 
+/* Each device's thread has a core of its own, where the number of workers is the library's choice. */
+START_TEST(workers)
+{
+    char threads[16];
+
+    snprintf(threads, sizeof threads, "%s", getenv("DARRAY_NUM_THREADS"));
+    unsetenv("DARRAY_NUM_THREADS");
+    ck_ok(da_shutdown());
+    const int cores = da_num_workers(), left = cores - da_num_devices(), half = (cores + 1) / 2;
+    ck_ok(da_init(NULL, 0));
+    ck_assert_int_eq(da_num_workers(), left > half ? left : half);
+    ck_ok(da_shutdown());
+    ck_ok(da_init(NULL, cores)); /* the user's */
+    ck_assert_int_eq(da_num_workers(), cores);
+    setenv("DARRAY_NUM_THREADS", threads, 1);
+    ck_ok(da_shutdown());
+}
+END_TEST
+
 int main(void)
 {
     const da_test_case cases[] = {
         DA_CASE_LOOP_WITH("until it is known", 3, make_folder, remove_folder, as_without),
-        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes, probes_whole),
+        DA_CASE_WITH("when it is", make_folder, remove_folder, as_for_devices, tiles, probes, probes_whole,
+                     workers),
     };
 
     if (da_num_devices() == 0) {

@@ -35,7 +35,8 @@ extern "C" {
 
 /**
  * Start the runtime now instead of with the first task. Its threads are bound to cores, one each; the caller's are left alone.
- * There may be fewer of them than asked for (OMP_THREAD_LIMIT, StarPU's own limit): da_num_workers() tells.
+ * There may be fewer of them than asked for (OMP_THREAD_LIMIT, StarPU's own limit): da_num_workers() tells. If nobody asked, each device's own
+ * thread takes the place of one, of up to half of them.
  * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice.
  * @param workers threads, at most 4096, or 0 for the environment's or the machine's choice.
  * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, or from inside a task;

@@ -60,8 +60,8 @@ typedef struct rt_ticket {
 
 typedef struct rt_backend {
     const char *name;
-    /* Start *workers threads, pinned; *workers becomes the number that there are. */
-    da_status (*start)(int *workers);
+    /* Start *workers threads, pinned; fewer if that is better and so many were not asked for. *workers becomes the number that there are. */
+    da_status (*start)(int *workers, bool asked);
     /* Stop them; no task is in flight. Every registered datum is brought home and forgotten. */
     void (*stop)(void);
     /* Take over a list of tasks linked by `next`, in order; called under the commit lock, after counts went up. Cannot fail. */

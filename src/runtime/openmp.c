@@ -393,11 +393,12 @@ static void *open_region(void *unused)
     return NULL;
 }
 
-static da_status start(int *nworkers)
+static da_status start(int *nworkers, bool asked)
 {
     sigset_t all, before_;
     int failed, n;
 
+    (void)asked;
     wanted = *nworkers < 1 ? 1 : *nworkers > MAX_WORKERS ? MAX_WORKERS : *nworkers;
     atomic_store(&started, 0);
     atomic_store(&team, 0);

@@ -350,18 +350,19 @@ static da_status start(const char *name, int workers)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const rt_backend *b;
+    const bool asked = workers > 0 || config_get()->num_threads > 0;
     int n = workers > 0 ? workers : workers_wanted();
 
     DA_TRY(choose(&b, name));
     if (b != &rt_openmp) /* those who run inline now hold places in the OpenMP runtime's queues */
         sleep_until(no_inline_work, &in_flight, &all_waiters);
-    da_status started = b->start(&n);
+    da_status started = b->start(&n, asked);
     if (started == DA_ERROR_RUNTIME && b != &rt_openmp && !(name && *name) && !*config_get()->runtime) {
         log_line(1, "runtime openmp instead of %s: %s", b->name, da_error());
         err_clear();
         b = &rt_openmp;
         n = workers > 0 ? workers : workers_wanted();
-        started = b->start(&n);
+        started = b->start(&n, asked);
     }
     DA_TRY(started);
     if (b != &rt_openmp) {

@@ -483,9 +483,9 @@ bool spu_idle(void)
     return atomic_load(&idle.submitted) == spu_tasks_done(-1) && atomic_load(&idle.requests) == 0;
 }
 
-static da_status spu_start_backend(int *workers)
+static da_status spu_start_backend(int *workers, bool asked)
 {
-    spu.start = (spu_start){.workers = *workers};
+    spu.start = (spu_start){.workers = *workers, .asked = asked};
     DA_TRY(spu_guest_start(&spu.start));
     *workers = spu.start.workers;
     const da_status status = spu_devices_start(spu.start.shared);

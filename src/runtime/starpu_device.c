@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum {
-    INFO_SLOTS = 1 << 16, /* as many as tasks may be in flight */
+    INFO_SLOTS = 1 << 16, /* about as many as tasks may be in flight */
     IDLE_MS = 50          /* without work until workers of devices, which poll, are paused */
 };
 
@@ -31,9 +31,13 @@ static struct {
     int64_t memory
         [DA_DEVICE_KINDS]; /* bytes that StarPU may use of it, of the smallest; INT64_MAX if it does not tell */
     int total;
-    int64_t *info; /* what devices write LAPACK's info to: by task number */
+    int64_t
+        *info; /* what devices write LAPACK's info to: by task number, unless another task's is there still */
+    bool cuda_has_info; /* its pages are locked, so that CUDA can write there */
     _Atomic(int64_t) done;
 } devices;
+
+static _Atomic(bool) info_taken[INFO_SLOTS];
 
 int64_t spu_tasks_on_devices(void)
 {
@@ -305,6 +309,7 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
         const da_device_kernel *const library = implementations->on[k];
         if (devices.count[k] > 0 &&
+            !(k == DA_DEVICE_CUDA && task->codelet->flags & DA_CODELET_FAULTS && !devices.cuda_has_info) &&
             (own_kernel(task, (da_device_kind)k) ||
              (library && (!library->takes || library->takes(devices.ops[k], &task->call)) &&
               !is_refused((da_device_kind)k, library, task))))
@@ -319,13 +324,17 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
     on = where_it_fits(task, on, bytes);
     if (on == 0)
         return STARPU_CPU;
+    if (task->codelet->flags & DA_CODELET_FAULTS) {
+        const size_t slot = (size_t)(task->sequence % INFO_SLOTS);
+
+        if (atomic_exchange(&info_taken[slot], true))
+            return STARPU_CPU;
+        task->late_info = &devices.info[slot];
+        *task->late_info = 0;
+    }
     for (int i = 0; i < task->naccesses; i++) {
         atomic_store_explicit(&task->accesses[i].data->moves, true, memory_order_relaxed);
         atomic_store_explicit(&task->accesses[i].data->owner->moves, true, memory_order_relaxed);
-    }
-    if (task->codelet->flags & DA_CODELET_FAULTS) {
-        task->late_info = &devices.info[task->sequence % INFO_SLOTS];
-        *task->late_info = 0;
     }
     return where == DA_ON_GPU ? on : on | STARPU_CPU;
 }
@@ -485,7 +494,6 @@ static da_status run_instead(const run *r, da_status status)
     if (spoilt || !run_on_copies(r, &status))
         return status; /* of this task; those alike are the CPU's */
     task->on_device = false;
-    task->late_info = NULL;
     if (!(outcome & DA_REFUSED))
         log_line(1, "starpu: the CPU does this time what a %s device could not be given: %s", what, why);
     return status;
@@ -559,19 +567,31 @@ int64_t spu_programs_compiled(void)
     return compiled;
 }
 
+/* What a device wrote there; its place is another task's then. */
+static void take_info(rt_task *task)
+{
+    /* LAPACKs of devices write 32 bits */
+    const int32_t info = task->late_info ? (int32_t)*task->late_info : 0;
+
+    if (!task->late_info)
+        return;
+    atomic_store(&info_taken[task->late_info - devices.info], false);
+    task->late_info = NULL;
+    if (task->on_device && task->fault && info > 0)
+        rt_fault_report(task->fault, task->fault_offset + info);
+}
+
 void spu_device_done(rt_task *task)
 {
     static _Atomic(int64_t) known = -1;
 
+    take_info(task);
     if (!task->on_device)
         return;
     const int64_t compiled = spu_programs_compiled();
     if (atomic_exchange(&known, compiled) < compiled)
         rt_register_exit(); /* what compilers made for good must outlive kernels, too */
     atomic_fetch_add_explicit(&devices.done, 1, memory_order_relaxed);
-    /* LAPACKs of devices write 32 bits */
-    if (task->late_info && task->fault && (int32_t)*task->late_info > 0)
-        rt_fault_report(task->fault, task->fault_offset + (int32_t)*task->late_info);
 }
 
 /* ---- the keeper: a thread that may wait, as workers may not ---- */
@@ -702,6 +722,31 @@ static int64_t memory_of(int kind)
     return least;
 }
 
+/* Memory that devices write LAPACK's info to. CUDA's need its pages locked: without, codelets with faults are not for them. */
+static bool info_begin(void)
+{
+    enum { PAGE = 1 << 12 };
+    const da_device_ops *const cuda = devices.ops[DA_DEVICE_CUDA];
+    const size_t bytes = INFO_SLOTS * sizeof *devices.info;
+
+    devices.info = aligned_alloc(PAGE, bytes);
+    if (!devices.info)
+        return false;
+    memset(devices.info, 0, bytes);
+    devices.cuda_has_info = cuda && cuda->lock_pages && cuda->lock_pages(devices.info, bytes);
+    if (cuda && !devices.cuda_has_info)
+        log_line(1, "starpu: what may find faults stays on the CPU: no memory can be locked for CUDA to "
+                    "write them to");
+    return true;
+}
+
+static void info_end(void)
+{
+    if (devices.cuda_has_info)
+        devices.ops[DA_DEVICE_CUDA]->unlock_pages(devices.info);
+    free(devices.info);
+}
+
 da_status spu_devices_start(bool shared)
 {
     sigset_t all, before;
@@ -719,8 +764,7 @@ da_status spu_devices_start(bool shared)
     if (devices.total == 0)
         return DA_OK;
     ask_bus();
-    if (starpu_malloc_flags((void **)&devices.info, INFO_SLOTS * sizeof *devices.info,
-                            STARPU_MALLOC_PINNED) != 0) {
+    if (!info_begin()) {
         devices.total = 0;
         return err_memory(INFO_SLOTS * sizeof *devices.info, "what devices report");
     }
@@ -736,7 +780,7 @@ da_status spu_devices_start(bool shared)
     result = pthread_create(&keeper.thread, NULL, keep, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
-        starpu_free_flags(devices.info, INFO_SLOTS * sizeof *devices.info, STARPU_MALLOC_PINNED);
+        info_end();
         devices.total = 0;
         return err_set(DA_ERROR_RUNTIME, "starpu: no thread can be started: %s", strerror(result));
     }
@@ -766,6 +810,6 @@ void spu_devices_stop(void)
         starpu_resume();
     keeper.started = false;
     keeper.pauses = false;
-    starpu_free_flags(devices.info, INFO_SLOTS * sizeof *devices.info, STARPU_MALLOC_PINNED);
+    info_end();
     memset(&devices, 0, sizeof devices);
 }

@@ -283,7 +283,6 @@ da_status spu_guest_start(spu_start *s)
         if (starpu_conf_init(&conf) != 0)
             return err_set(DA_ERROR_RUNTIME, "starpu: starpu_conf_init failed");
         conf.catch_signals = 0;
-        conf.ncpus = s->workers < STARPU_MAXCPUS ? s->workers : STARPU_MAXCPUS;
         /* only those that there are codelets for */
         conf.ncuda = spu_devices_usable(DA_DEVICE_CUDA, conf.workers_cuda_gpuid, STARPU_NMAXWORKERS);
         conf.nopencl = spu_devices_usable(DA_DEVICE_OPENCL, conf.workers_opencl_gpuid, STARPU_NMAXWORKERS);
@@ -292,6 +291,15 @@ da_status spu_guest_start(spu_start *s)
                                              "transfers to all of them at its "
                                              "first start, would end the process: start it once when they "
                                              "work, or use DARRAY_RUNTIME=openmp");
+        /* A device's worker polls: a core of its own, as StarPU would have it, but half of the cores remain. */
+        if (!s->asked && conf.ncuda + conf.nopencl > 0) {
+            const int left = s->workers - conf.ncuda - conf.nopencl, half = (s->workers + 1) / 2;
+
+            s->workers = left > half ? left : half;
+        }
+        conf.ncpus = s->workers < STARPU_MAXCPUS ? s->workers : STARPU_MAXCPUS;
+        if (conf.ncuda + conf.nopencl > 0 && !bus_is_measured(models))
+            log_line(1, "starpu: measures transfers to the devices, once on this machine");
         conf.use_explicit_workers_cuda_gpuid = conf.ncuda > 0;
         conf.use_explicit_workers_opencl_gpuid = conf.nopencl > 0;
 #if STARPU_MAJOR_VERSION > 1 || STARPU_MINOR_VERSION >= 4

@@ -7,7 +7,8 @@
 #include <signal.h>
 
 typedef struct spu_start {
-    int workers; /* CPU workers asked for, then those there are */
+    int workers; /* CPU workers wanted, then those there are */
+    bool asked;  /* by the user: no fewer */
     bool shared; /* the host program had initialised StarPU before: its configuration holds */
     bool models; /* performance models are used or recorded */
     int min_priority, max_priority;
