@@ -24,12 +24,13 @@ case $1 in
     --version) echo 1.0.1 ;;
     setup)
         mkdir -p build-gpu/build/tests build-gpu/build/benchmarks build-gpu/build/meson-logs
-        ln -sf /bin/true build-gpu/build/tests/test_runtime
+        cp "$FAKE/first" build-gpu/build/tests/test_runtime
         cp "$FAKE/bench" build-gpu/build/benchmarks/gpu-bench
         cp "$FAKE/bench" build-gpu/build/benchmarks/darray-bench ;;
     test)
         [ -z "${DARRAY_TILE:-}" ] || exit 1
         [[ $* == *--wrapper* || $* == *'--no-suite elsewhere'* ]] || exit 1
+        [ -f build-gpu/build/tests/starpu-home/.starpu/sampling/bus ] || exit 1
         log=testlog.json result=OK skip=OK
         [[ $* != *--wrapper* ]] || log=testlog-all-cores.json
         [ "${FAKE_FAIL:-}" != "$log" ] || result=FAIL
@@ -39,6 +40,8 @@ case $1 in
         [ $result = OK ] ;;
 esac
 END
+program "$work/first" <<<'#!/bin/sh
+mkdir -p "$STARPU_HOME/.starpu/sampling" && touch "$STARPU_HOME/.starpu/sampling/bus"'
 program "$work/bench" <<'END'
 #!/bin/bash
 ratio=1.5 residual=0.5
