@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Kernels that a device's compiler does not take, on OpenCL devices under StarPU (PoCL will do). */
+/* What a device's compiler, or the device, does not take, on OpenCL devices under StarPU (PoCL will do). */
 #define CL_TARGET_OPENCL_VERSION 120
 #include "test.h"
 
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "launch": all are compiled, but
- * one launch after the other has no resources. */
+/* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "groups": all are compiled, but
+ * the module's have smaller groups than it wants; "launch": one launch after the other has no resources. */
 static const char *word;
 static _Atomic(int) refused;
 
@@ -32,6 +32,29 @@ cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices
         return real(program, n, devices, "-D__kernel=@", notify, ctx); /* which is no C */
     }
     return real(program, n, devices, options, notify, ctx);
+}
+
+/* Whether the library's module calls, not CLBlast or StarPU. */
+static bool is_module(void *caller)
+{
+    Dl_info object;
+
+    return dladdr(caller, &object) && strstr(object.dli_fname, "darray_opencl");
+}
+
+cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what,
+                                size_t size, void *value, size_t *size_needed)
+{
+    cl_int (*real)(cl_kernel, cl_device_id, cl_kernel_work_group_info, size_t, void *, size_t *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "clGetKernelWorkGroupInfo");
+    const cl_int error = real(kernel, device, what, size, value, size_needed);
+    if (strcmp(word, "groups") == 0 && what == CL_KERNEL_WORK_GROUP_SIZE &&
+        is_module(__builtin_return_address(0))) {
+        atomic_fetch_add(&refused, 1);
+        *(size_t *)value = 1;
+    }
+    return error;
 }
 
 /* Which launch from now on fails, counting from 0; < 0: none. And how many there were. */

@@ -93,7 +93,7 @@ enum { DA_DEVICE_VERSION = 6 };
 /* Of outcome(). */
 enum {
     DA_LAUNCHED = 1, /* something was enqueued */
-    DA_REFUSED = 2,  /* the compiler did not take a kernel, nor will it the next time */
+    DA_REFUSED = 2,  /* the device, or its compiler, does not take a kernel, nor will it the next time */
     DA_SHORT = 4     /* there was no memory to compile it: it may succeed later */
 };
 

@@ -22,6 +22,7 @@ typedef struct kernel {
     da_device_key key; /* of source and entry */
     pthread_mutex_t lock;
     cl_kernel kernel; /* null: not built yet, or it failed */
+    size_t most;      /* work-items of a group of it */
     char *complaint;  /* why it failed */
     struct kernel *next;
 } kernel;
@@ -208,6 +209,9 @@ static void build(kernel *k, const char *entry, const char *source, char *log)
         if (error != CL_SUCCESS) {
             k->kernel = NULL;
             snprintf(log, LOG, "clCreateKernel: %s (%d)", opencl_error(error), (int)error);
+        } else if (clGetKernelWorkGroupInfo(k->kernel, k->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof k->most,
+                                            &k->most, NULL) != CL_SUCCESS) {
+            k->most = SIZE_MAX; /* the launch will tell */
         }
         clReleaseProgram(program); /* the kernel holds it */
     }
@@ -290,6 +294,15 @@ da_status opencl_launch(const da_call *call, const char *entry, const char *sour
         pthread_mutex_unlock(&k->lock); /* the complaint stays as it is */
         return da_task_fail(call, "the OpenCL kernel %s cannot be built: %s", entry,
                             k->complaint ? k->complaint : log);
+    }
+    if (k->most < local_size) {
+        const size_t most = k->most;
+
+        pthread_mutex_unlock(&k->lock);
+        opencl_outcome |= DA_REFUSED;
+        return da_task_fail(
+            call, "the OpenCL kernel %s has groups of at most %zu work-items on this device, not %d", entry,
+            most, local);
     }
     opencl_outcome |= DA_LAUNCHED;
     error = set_arguments(k->kernel, nargs, args);
