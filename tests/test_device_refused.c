@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "groups": all are compiled, but
- * the module's have smaller groups than it wants; "launch": one launch after the other has no resources. */
+/* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "scratch": for the first piece
+ * that the module wants; "groups": all are compiled, but the module's have smaller groups than it wants; "launch": one launch after the other
+ * has no resources. */
 static const char *word;
 static _Atomic(int) refused;
 
@@ -55,6 +56,19 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
         *(size_t *)value = 1;
     }
     return error;
+}
+
+cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
+{
+    cl_mem (*real)(cl_context, cl_mem_flags, size_t, void *, cl_int *);
+
+    if (strcmp(word, "scratch") == 0 && is_module(__builtin_return_address(0)) &&
+        atomic_fetch_add(&refused, 1) == 0) {
+        *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+        return NULL;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "clCreateBuffer");
+    return real(context, flags, size, host, error);
 }
 
 /* Which launch from now on fails, counting from 0; < 0: none. And how many there were. */
@@ -171,7 +185,7 @@ static void products(void)
 
 START_TEST(falls_back)
 {
-    const bool brief = strcmp(word, "short") == 0;
+    const bool brief = strcmp(word, "short") == 0 || strcmp(word, "scratch") == 0;
     int64_t before;
     int told_before, refused_before;
 

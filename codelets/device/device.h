@@ -94,7 +94,7 @@ enum { DA_DEVICE_VERSION = 6 };
 enum {
     DA_LAUNCHED = 1, /* something was enqueued */
     DA_REFUSED = 2,  /* the device, or its compiler, does not take a kernel, nor will it the next time */
-    DA_SHORT = 4     /* there was no memory to compile it: it may succeed later */
+    DA_SHORT = 4     /* there was no memory to compile it, or for scratch: it may succeed later */
 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */

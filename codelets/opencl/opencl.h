@@ -31,7 +31,8 @@ bool opencl_rounds_f32(cl_device_id device);
 /* Programs compiled, by us or for the first use of one of CLBlast's routines. */
 extern _Atomic(int64_t) opencl_compiled;
 
-/* Of da_device_ops.outcome: the bits that this thread has come by. opencl_unbuilt(): what a failure to compile is, 0 if the error is another. */
+/* Of da_device_ops.outcome: the bits that this thread has come by. opencl_unbuilt(): what a failure to compile, or to get
+ * memory, is, 0 if the error is another. */
 extern _Thread_local unsigned opencl_outcome;
 unsigned opencl_unbuilt(cl_int error);
 

@@ -47,9 +47,11 @@ da_status opencl_scratch(const da_call *call, size_t bytes, da_buffer *memory)
         return da_task_fail(call, "no memory to remember an OpenCL queue");
     if (s->bytes < bytes) {
         cl_mem const grown = clCreateBuffer(context, CL_MEM_READ_WRITE, bytes, NULL, &error);
-        if (error != CL_SUCCESS)
+        if (error != CL_SUCCESS) {
+            opencl_outcome |= error == CL_INVALID_BUFFER_SIZE ? DA_SHORT : opencl_unbuilt(error);
             return da_task_fail(call, "%zu bytes of the device's memory: %s (%d)", bytes, opencl_error(error),
                                 (int)error);
+        }
         if (s->memory)
             clReleaseMemObject(s->memory); /* it lives until the kernels that use it are done */
         s->memory = grown;
