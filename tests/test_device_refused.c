@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* DARRAY_TEST_REFUSE: a word of the sources that are refused; "short": there is no memory for the first one; "scratch": for the first piece
- * that the module wants; "groups": all are compiled, but the module's have smaller groups than it wants; "launch": one launch after the other
- * has no resources. */
+ * that the module wants; "groups": all are compiled, but the module's have smaller groups than it wants; "pieces": devices give
+ * LARGEST bytes in one piece; "launch": one launch after the other has no resources. */
 static const char *word;
 static _Atomic(int) refused;
 
@@ -55,6 +55,21 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device, cl_kernel
         atomic_fetch_add(&refused, 1);
         *(size_t *)value = 1;
     }
+    return error;
+}
+
+enum { LARGEST = 4000 };
+
+cl_int clGetDeviceInfo(cl_device_id device, cl_device_info what, size_t size, void *value,
+                       size_t *size_needed)
+{
+    cl_int (*real)(cl_device_id, cl_device_info, size_t, void *, size_t *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "clGetDeviceInfo");
+    const cl_int error = real(device, what, size, value, size_needed);
+    if (what == CL_DEVICE_MAX_MEM_ALLOC_SIZE && strcmp(word, "pieces") == 0 &&
+        is_module(__builtin_return_address(0)))
+        *(cl_ulong *)value = LARGEST;
     return error;
 }
 
@@ -273,13 +288,40 @@ START_TEST(fails_in_the_middle)
 }
 END_TEST
 
+START_TEST(large_pieces)
+{
+    enum { FEW = LARGEST / 8 };
+    static double got[FEW];
+    DA_AUTO da_array *a = NULL;
+    const int64_t before = tasks_on_devices();
+
+    da_set_log(note, NULL);
+    ck_ok(da_run_on(DA_ON_GPU));
+    expressions(); /* on 8000 bytes, or every other element of them */
+    ck_assert_int_eq(tasks_on_devices(), before);
+    ck_assert_int_eq(lines("stays on the CPU: an operand takes 8000 bytes"), 1);
+    ck_ok(da_full(&a, DA_F64, DA_SHAPE(FEW), 3));
+    ck_ok(da_to_host(a, got, sizeof got, DA_ROW_MAJOR));
+    for (int i = 0; i < FEW; i++)
+        ck_assert_double_eq(got[i], 3);
+    ck_assert_int_eq(tasks_on_devices(), before + 1);
+    ck_ok(da_run_on(DA_ANYWHERE));
+    da_set_log(NULL, NULL);
+}
+END_TEST
+
 int main(void)
 {
     const da_test_case refusals[] = {DA_CASE("refused", falls_back)};
     const da_test_case failures[] = {DA_CASE("launches", fails_in_the_middle)};
+    const da_test_case pieces[] = {DA_CASE("pieces", large_pieces)};
 
     word = getenv("DARRAY_TEST_REFUSE");
     if (!word)
         word = "da_expr_kernel";
-    return da_test_run("refused kernels", strcmp(word, "launch") == 0 ? failures : refusals, 1);
+    return da_test_run("refused kernels",
+                       strcmp(word, "launch") == 0   ? failures
+                       : strcmp(word, "pieces") == 0 ? pieces
+                                                     : refusals,
+                       1);
 }

@@ -73,6 +73,8 @@ struct da_device_ops {
     da_status (*compile)(const char *source, char *log, size_t log_size);
     /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
     bool (*describe)(int index, char *name, size_t size, int64_t *memory);
+    /* Bytes of the largest single piece that every device of this kind can hold. May be null: no limit of its own. */
+    int64_t (*largest)(void);
     /* Brings device `index` up and down again as a runtime would; on failure false, and the reason. May be null: they all can be used. */
     bool (*usable)(int index, char *why, size_t size);
     /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
@@ -88,7 +90,7 @@ struct da_device_ops {
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 6 };
+enum { DA_DEVICE_VERSION = 7 };
 
 /* Of outcome(). */
 enum {

@@ -180,6 +180,25 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     return true;
 }
 
+static bool lower_largest(cl_device_id device, void *ctx)
+{
+    int64_t *const least = ctx;
+    cl_ulong bytes = 0;
+
+    if (clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS &&
+        bytes < (cl_ulong)*least)
+        *least = (int64_t)bytes;
+    return false;
+}
+
+static int64_t largest(void)
+{
+    int64_t least = INT64_MAX;
+
+    find(driven(), lower_largest, &least);
+    return least;
+}
+
 static bool usable(int index, char *why, size_t size)
 {
     cl_device_id const device = find(driven(), count_down, &index);
@@ -341,6 +360,7 @@ const da_device_ops opencl_ops = {
     .has = has,
     .compile = opencl_compile,
     .describe = describe,
+    .largest = largest,
     .usable = usable,
     .compiled = compiled,
     .outcome = outcome,

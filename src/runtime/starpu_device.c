@@ -30,6 +30,7 @@ static struct {
     int count[DA_DEVICE_KINDS];
     int64_t memory
         [DA_DEVICE_KINDS]; /* bytes that StarPU may use of it, of the smallest; INT64_MAX if it does not tell */
+    int64_t largest[DA_DEVICE_KINDS]; /* bytes of one piece; INT64_MAX: no limit */
     int total;
     int64_t
         *info; /* what devices write LAPACK's info to: by task number, unless another task's is there still */
@@ -248,12 +249,12 @@ static bool nested(const rt_piece *p)
     return true;
 }
 
-/* Also adds up what the operands take on a device. */
-static bool may_move(const rt_task *task, int64_t *bytes)
+/* Also what the operands take on a device, together and the largest of them. */
+static bool may_move(const rt_task *task, int64_t *bytes, int64_t *largest)
 {
     rt_piece piece;
 
-    *bytes = 0;
+    *bytes = *largest = 0;
     for (int i = 0; i < task->call.nbuffers; i++) {
         const da_buffer *const b = &task->call.buffers[i];
         bool empty = b->dtype == 0; /* not data at all, but something that the kernel's host side knows */
@@ -276,25 +277,37 @@ static bool may_move(const rt_task *task, int64_t *bytes)
         for (int k = 0; k < piece.ndim; k++)
             size *= piece.shape[k];
         *bytes += size;
+        *largest = size > *largest ? size : *largest;
     }
     return true;
 }
 
-/* StarPU waits for ever for memory that a device does not have. The other half is for the task after this one, whose operands are on their
- * way already, and for scratch memory. */
-static uint32_t where_it_fits(const rt_task *task, uint32_t on, int64_t bytes)
+/* StarPU waits for ever for memory that a device does not have, and aborts on a piece that it cannot allocate. The other half is for the task
+ * after this one, whose operands are on their way already, and for scratch memory. */
+static uint32_t where_it_fits(const rt_task *task, uint32_t on, int64_t bytes, int64_t largest)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
 
-    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
-        if (on & places[k] && bytes > devices.memory[k] / 2) {
-            on &= ~places[k];
-            if (!atomic_flag_test_and_set(&told) || log_enabled(2))
-                log_line(1,
-                         "task %s stays on the CPU: its operands take %lld bytes, more than half of the "
-                         "device's %lld",
-                         task->codelet->name, (long long)bytes, (long long)devices.memory[k]);
-        }
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const bool too_large = largest > devices.largest[k];
+
+        if (!(on & places[k]) || (!too_large && bytes <= devices.memory[k] / 2))
+            continue;
+        on &= ~places[k];
+        if (atomic_flag_test_and_set(&told) && !log_enabled(2))
+            continue;
+        if (too_large)
+            log_line(
+                1,
+                "task %s stays on the CPU: an operand takes %lld bytes, and the device gives at most %lld "
+                "in one piece",
+                task->codelet->name, (long long)largest, (long long)devices.largest[k]);
+        else
+            log_line(1,
+                     "task %s stays on the CPU: its operands take %lld bytes, more than half of the "
+                     "device's %lld",
+                     task->codelet->name, (long long)bytes, (long long)devices.memory[k]);
+    }
     return on;
 }
 
@@ -302,7 +315,7 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
 {
     const da_place where = task->where ? task->where : (da_place)config_get()->device;
     uint32_t on = 0;
-    int64_t bytes;
+    int64_t bytes, largest;
 
     if (where == DA_ON_CPU || devices.total == 0 || !implementations)
         return STARPU_CPU;
@@ -315,13 +328,13 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
               !is_refused((da_device_kind)k, library, task))))
             on |= places[k];
     }
-    if (on == 0 || !may_move(task, &bytes)) {
+    if (on == 0 || !may_move(task, &bytes, &largest)) {
         if (where == DA_ON_GPU && log_enabled(2))
             log_line(2, "task %s stays on the CPU: %s", task->codelet->name,
                      on == 0 ? "no device has an implementation for it" : "an operand is not one tile");
         return STARPU_CPU;
     }
-    on = where_it_fits(task, on, bytes);
+    on = where_it_fits(task, on, bytes, largest);
     if (on == 0)
         return STARPU_CPU;
     if (task->codelet->flags & DA_CODELET_FAULTS) {
@@ -759,6 +772,8 @@ da_status spu_devices_start(bool shared)
             continue;
         devices.ops[k] = da_device_module_of((da_device_kind)k, NULL);
         devices.memory[k] = memory_of(k);
+        devices.largest[k] =
+            devices.ops[k] && devices.ops[k]->largest ? devices.ops[k]->largest() : INT64_MAX;
         devices.total += devices.count[k];
     }
     if (devices.total == 0)
