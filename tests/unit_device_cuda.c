@@ -508,8 +508,8 @@ END_TEST
 /* ---- QR ---- */
 
 /* m, n, reflectors in a block */
-static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5}, {16, 16, 16},
-                                   {30, 1, 4},  {1, 6, 3},   {33, 32, 32}};
+static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5},   {16, 16, 16},   {30, 1, 4},
+                                   {1, 6, 3},   {33, 32, 32}, {205, 200, 200}, {150, 200, 130}};
 enum { QR_SHAPES = sizeof qr_shapes / sizeof qr_shapes[0] };
 
 /* Reflectors and factors that the device made take the original to R by the CPU's gemqrt. */

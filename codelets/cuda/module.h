@@ -138,7 +138,9 @@ da_status cuda_check_diagonal(const da_call *call, da_dtype dtype, const cuda_ma
 da_status cuda_copy_triangle(const da_call *call, da_dtype dtype, const cuda_matrix *dst,
                              const cuda_matrix *src, bool lower_unit);
 
-/* t, k x k, becomes the upper triangular factor of I - v t v^H, from gram = v^H v and the k reflectors' tau; 0 below. */
+/* The diagonal blocks of t, k x k, of as many columns, become the upper triangular factors of their reflectors' I - v t v^H, from
+ * gram = v^H v and the k reflectors' tau; 0 below. What is right of the blocks stays. */
+enum { CUDA_FACTOR_BLOCK = 64 };
 da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_matrix *t, const void *gram,
                                 const void *tau);
 

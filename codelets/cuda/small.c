@@ -66,23 +66,25 @@ static const char triangle_text[] =
     "    }\n"
     "}\n";
 
-/* Column i of t, above the diagonal, is -tau_i t(0:i, 0:i) gram(0:i, i): one work-group, a row a work-item at a time. */
+/* Column i of a diagonal block of t, above the diagonal, is -tau_i t(0:i, 0:i) gram(0:i, i), and 0 below it, down to t's last row: a work-group
+ * a block, a row a work-item, which reads no other row of t. */
 static const char factor_text[] =
     "KERNEL(reflector_factor)(BUFFER(T, t), BUFFER(const T, gram), BUFFER(const T, tau), VALUE(i64, k), "
-    "VALUE(i64, ld))\n"
+    "VALUE(i64, ld),\n"
+    "                         VALUE(i64, block))\n"
     "{\n"
+    "    const i64 first = GROUP * block, end = first + block < k ? first + block : k;\n"
     "    GLOBAL T *y = DATA(T, t);\n"
     "    GLOBAL const T *g = DATA(const T, gram);\n"
-    "    for (i64 i = 0; i < k; i++) {\n"
+    "    for (i64 i = first; i < end; i++) {\n"
     "        const T factor = DATA(const T, tau)[i];\n"
-    "        for (i64 r = LANE; r < k; r += LANES) {\n"
+    "        for (i64 r = first + LANE; r < k; r += LANES) {\n"
     "            T sum = NUMBER((REAL)0);\n"
     "            for (i64 c = r; c < i; c++)\n"
     "                sum = SUM(sum, PRODUCT(y[r + c * ld], g[c + i * k]));\n"
     "            y[r + i * ld] = r == i ? factor : r < i ? PRODUCT(PRODUCT(NUMBER((REAL)-1), factor), sum)\n"
     "                                                    : NUMBER((REAL)0);\n"
     "        }\n"
-    "        BARRIER();\n"
     "    }\n"
     "}\n";
 
@@ -219,11 +221,11 @@ da_status cuda_copy_triangle(const da_call *call, da_dtype dtype, const cuda_mat
 da_status cuda_reflector_factor(const da_call *call, da_dtype dtype, const cuda_matrix *t, const void *gram,
                                 const void *tau)
 {
-    const int64_t k = t->n, ld = t->ld;
+    const int64_t k = t->n, ld = t->ld, block = CUDA_FACTOR_BLOCK;
 
-    return launch(call, dtype, "reflector_factor", factor_text, k > 0, 5,
+    return launch(call, dtype, "reflector_factor", factor_text, (k + block - 1) / block, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(t->data), CUDA_ADDRESS(gram), CUDA_ADDRESS(tau),
-                                          CUDA_VALUE(k), CUDA_VALUE(ld)});
+                                          CUDA_VALUE(k), CUDA_VALUE(ld), CUDA_VALUE(block)});
 }
 
 da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_t offset, const int *rows,
