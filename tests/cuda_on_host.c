@@ -4,6 +4,8 @@
  * once, with OpenBLAS and LAPACKE, for LD_PRELOAD. A program is compiled by the host's C++ compiler ($CXX, else c++); work-items of
  * a kernel with barriers are threads. It tests what the module does with its libraries, not the libraries nor what is asynchronous.
  */
+#include "cuda_on_host.h"
+
 #include <cblas.h>
 #include <lapacke.h>
 
@@ -22,6 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+extern struct cuda_on_host cuda_on_host;
+struct cuda_on_host cuda_on_host = {.capability = 90};
 
 /* ---- the runtime ---- */
 
@@ -47,7 +52,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
     (void)device;
     if (attribute != cudaDevAttrComputeCapabilityMajor && attribute != cudaDevAttrComputeCapabilityMinor)
         return cudaErrorInvalidValue;
-    *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? cuda_on_host.capability / 10
+                                                            : cuda_on_host.capability % 10;
     return cudaSuccess;
 }
 

@@ -13,6 +13,8 @@ int main(void)
     return 77;
 }
 #else
+#include "cuda_on_host.h"
+
 #include "broadcast/graph.h"
 #include "cuda/module.h"
 #include "device/cache.h"
@@ -22,6 +24,7 @@ int main(void)
 
 #include <complex.h>
 #undef I
+#include <dlfcn.h>
 #include <float.h>
 #include <ftw.h>
 #include <math.h>
@@ -1208,6 +1211,34 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* ---- on the pretended device alone ---- */
+
+static struct cuda_on_host *pretended;
+
+/* A device that the toolkit knows no more is not used, and what nevertheless comes to one is refused, not an error of the kernel's. */
+START_TEST(too_old)
+{
+    static const char source[] = "KERNEL(nothing)(BUFFER(f32, x)) { }\n";
+    const da_buffer x = {.dtype = DA_F32};
+    const da_device_arg args[] = {{.buffer = &x}};
+    const da_call call = {.queue = stream};
+    char why[128] = "";
+    bool starts = false;
+
+    ck_assert(ops->usable(0, &starts, why, sizeof why) && starts);
+    pretended->capability = 52;
+    ck_assert(!ops->usable(0, &starts, why, sizeof why));
+    ck_assert(starts);
+    ck_assert_str_eq(why, "its compute capability is 5.2, and this CUDA toolkit's least is 9.0");
+    for (int i = 0; i < 2; i++) {
+        (void)ops->outcome();
+        ck_assert_int_ne(ops->launch(&call, "nothing", source, 1, 1, 1, args), DA_OK);
+        ck_assert_uint_eq(ops->outcome(), DA_REFUSED);
+    }
+    pretended->capability = 90;
+}
+END_TEST
+
 /* ---- compiling small.c's kernels, which this program is linked with ---- */
 
 static int compiled;
@@ -1268,6 +1299,7 @@ int main(int argc, char **argv)
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
+    const da_test_case pretending[] = {DA_CASE("device", too_old)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];
@@ -1295,6 +1327,9 @@ int main(int argc, char **argv)
         ran = da_test_run("CUDA, expressions", expressions, 1);
     if (ran == EXIT_SUCCESS)
         ran = da_test_run("CUDA, memory", memory, 2);
+    pretended = dlsym(RTLD_DEFAULT, "cuda_on_host");
+    if (ran == EXIT_SUCCESS && pretended)
+        ran = da_test_run("CUDA, pretended", pretending, 1);
     return ran == EXIT_SUCCESS ? status : ran;
 }
 #endif

@@ -87,29 +87,53 @@ da_status cuda_compile(const char *source, char *log, size_t log_size)
     return DA_OK;
 }
 
+bool cuda_architectures(int capability, int *best, int *least)
+{
+    int count = 0, *known;
+
+    if (nvrtcGetNumSupportedArchs(&count) != NVRTC_SUCCESS || count <= 0)
+        return false;
+    known = calloc((size_t)count, sizeof *known);
+    if (!known || nvrtcGetSupportedArchs(known) != NVRTC_SUCCESS) {
+        free(known);
+        return false;
+    }
+    *best = 0;
+    *least = known[0];
+    for (int i = 0; i < count; i++) {
+        if (known[i] <= capability && known[i] > *best)
+            *best = known[i];
+        if (known[i] < *least)
+            *least = known[i];
+    }
+    free(known);
+    return true;
+}
+
+cudaError_t cuda_capability(int device, int *capability)
+{
+    int major = 0, minor = 0;
+    cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+
+    if (error == cudaSuccess)
+        error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+    *capability = major * 10 + minor;
+    return error;
+}
+
 /* The device's own architecture, or, where this NVRTC does not know it, the newest before it that it does, as code that the driver
  * translates. */
 static da_status architecture(const da_call *call, int device, char option[40], bool *cubin)
 {
-    int major, minor, count = 0, best = 0, *known;
+    int capability, best, least;
 
-    CUDA_ASK(call, cudaDeviceGetAttribute, &major, cudaDevAttrComputeCapabilityMajor, device);
-    CUDA_ASK(call, cudaDeviceGetAttribute, &minor, cudaDevAttrComputeCapabilityMinor, device);
-    if (nvrtcGetNumSupportedArchs(&count) != NVRTC_SUCCESS || count <= 0)
+    CUDA_ASK(call, cuda_capability, device, &capability);
+    if (!cuda_architectures(capability, &best, &least))
         return da_task_fail(call, "NVRTC does not say for which architectures it compiles");
-    known = calloc((size_t)count, sizeof *known);
-    if (!known || nvrtcGetSupportedArchs(known) != NVRTC_SUCCESS) {
-        free(known);
-        return da_task_fail(call, "NVRTC does not say for which architectures it compiles");
-    }
-    for (int i = 0; i < count; i++)
-        if (known[i] <= major * 10 + minor && known[i] > best)
-            best = known[i];
-    free(known);
     if (best == 0)
-        return da_task_fail(call, "NVRTC does not compile for a device of compute capability %d.%d", major,
-                            minor);
-    *cubin = best == major * 10 + minor;
+        return da_task_fail(call, "NVRTC does not compile for a device of compute capability %d.%d",
+                            capability / 10, capability % 10);
+    *cubin = best == capability;
     snprintf(option, 40, "--gpu-architecture=%s_%d", *cubin ? "sm" : "compute", best);
     return DA_OK;
 }
@@ -258,8 +282,10 @@ static da_status program_of(program **found, const da_call *call, const char *so
         p->state = made ? READY : FAILED;
         pthread_cond_broadcast(&compiled);
         pthread_mutex_unlock(&lock);
-        if (status != DA_OK)
+        if (status != DA_OK) {
+            cuda_outcome |= DA_REFUSED;
             return status;
+        }
     }
     if (p->state == FAILED) {
         cuda_outcome |= DA_REFUSED;

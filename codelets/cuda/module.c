@@ -354,21 +354,29 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     return true;
 }
 
-/* The context stays: the runtime uses the same one. */
-static bool usable(int index, char *why, size_t size)
+/* Devices older than the toolkit knows start, but there are no kernels for them. The context stays: the runtime uses the same one. */
+static bool usable(int index, bool *starts, char *why, size_t size)
 {
-    int before = 0;
+    int before = 0, capability = 0, best = 0, oldest = 0;
     cudaError_t error = cudaGetDevice(&before);
 
     if (error == cudaSuccess)
         error = cudaSetDevice(index);
     if (error == cudaSuccess)
         error = cudaFree(NULL);
-    if (error != cudaSuccess)
+    *starts = error == cudaSuccess;
+    if (error == cudaSuccess)
+        error = cuda_capability(index, &capability);
+    const bool old =
+        error == cudaSuccess && cuda_architectures(capability, &best, &oldest) && best == 0;
+    if (old)
+        snprintf(why, size, "its compute capability is %d.%d, and this CUDA toolkit's least is %d.%d",
+                 capability / 10, capability % 10, oldest / 10, oldest % 10);
+    else if (error != cudaSuccess)
         snprintf(why, size, "%s (%d)", cudaGetErrorString(error), (int)error);
     (void)cudaSetDevice(before);
     (void)cudaGetLastError();
-    return error == cudaSuccess;
+    return error == cudaSuccess && !old;
 }
 
 static int64_t compiled(void)

@@ -114,6 +114,11 @@ da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel ru
 /* da_device_ops's launch and compile; has. */
 da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                       int nargs, const da_device_arg *args);
+/* Of the architectures that NVRTC compiles for (90 is compute capability 9.0) the newest that a device of this capability runs, 0 if none, and
+ * the least of all; false if it does not say. */
+bool cuda_architectures(int capability, int *best, int *least);
+cudaError_t cuda_capability(int device, int *capability);
+
 /* Programs that NVRTC has compiled. */
 extern _Atomic(int64_t) cuda_compiled;
 da_status cuda_compile(const char *source, char *log, size_t log_size);

@@ -75,8 +75,9 @@ struct da_device_ops {
     bool (*describe)(int index, char *name, size_t size, int64_t *memory);
     /* Bytes of the largest single piece that every device of this kind can hold. May be null: no limit of its own. */
     int64_t (*largest)(void);
-    /* Brings device `index` up and down again as a runtime would; on failure false, and the reason. May be null: they all can be used. */
-    bool (*usable)(int index, char *why, size_t size);
+    /* Brings device `index` up and down again as a runtime would; false, and the reason, if that fails or (*starts) no kernel can be made for
+     * it. May be null: they all can be used. */
+    bool (*usable)(int index, bool *starts, char *why, size_t size);
     /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
     int64_t (*compiled)(void);
     /* Called before and after the implementation of a task on a device, the user's too; leave() fails with da_task_fail(). May be null.

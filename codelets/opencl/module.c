@@ -199,7 +199,7 @@ static int64_t largest(void)
     return least;
 }
 
-static bool usable(int index, char *why, size_t size)
+static bool usable(int index, bool *starts, char *why, size_t size)
 {
     cl_device_id const device = find(driven(), count_down, &index);
     cl_command_queue queue = NULL;
@@ -214,6 +214,7 @@ static bool usable(int index, char *why, size_t size)
         clReleaseContext(context);
     if (!queue)
         snprintf(why, size, "%s (%d)", opencl_error(error), (int)error);
+    *starts = queue != NULL;
     return queue;
 }
 

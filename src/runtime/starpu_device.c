@@ -171,14 +171,16 @@ int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
     quiet_begin(&q);
     for (int i = 0; i < n && usable < wanted; i++) {
         char why[128];
+        bool starts = true;
 
-        if (!ops->usable || ops->usable(i, why, sizeof why)) {
+        if (!ops->usable || ops->usable(i, &starts, why, sizeof why)) {
             ids[usable++] = (unsigned)i;
             continue;
         }
-        broken = true;
-        log_line(1, "starpu: %s device %d is not used, as it cannot be started: %s",
-                 kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i, why);
+        broken = broken || !starts;
+        log_line(1, "starpu: %s device %d is not used, as %s: %s",
+                 kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i,
+                 starts ? "no kernel can be made for it" : "it cannot be started", why);
     }
     quiet_end(&q);
     there[kind] = usable;

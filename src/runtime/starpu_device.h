@@ -13,11 +13,11 @@
 /* Devices that StarPU would have, without starting it; by kind if `kind` is not DA_DEVICE_CPU. */
 int spu_devices_there(da_device_kind kind);
 
-/* Of these the ones that can be brought up, their numbers in `ids`; the others are logged and no longer counted. StarPU aborts on a device
- * that fails while it starts. */
+/* Of these the ones that can be brought up and have kernels, their numbers in `ids`; the others are logged and no longer counted. StarPU aborts
+ * on a device that fails while it starts. */
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most);
 
-/* After that: how many there are of the kind, usable or not, and whether one was found that is not. */
+/* After that: how many there are of the kind, usable or not, and whether one was found that cannot be brought up. */
 int spu_devices_counted(da_device_kind kind);
 bool spu_devices_broken(void);
 
