@@ -62,38 +62,65 @@ cudaError_t cudaGetLastError(void)
     return cudaSuccess;
 }
 
-/* NaN in what was not written yet */
-cudaError_t cudaMalloc(void **p, size_t size)
+/* In front of a piece of memory; so large that the piece is aligned. */
+typedef union head {
+    bool plain; /* from cudaMalloc */
+    char bytes[64];
+} head;
+
+/* Whether this call is one of those that are to fail. */
+static bool fails(int *left)
 {
-    *p = malloc(size ? size : 1);
-    if (!*p)
+    return *left > 0 && (*left)-- > 0;
+}
+
+/* NaN in what was not written yet */
+static cudaError_t allocate(void **p, size_t size, bool plain)
+{
+    head *const h = malloc(sizeof *h + size);
+
+    if (!h)
         return cudaErrorMemoryAllocation;
+    h->plain = plain;
+    *p = h + 1;
     memset(*p, 0xff, size);
     return cudaSuccess;
 }
 
+cudaError_t cudaMalloc(void **p, size_t size)
+{
+    return fails(&cuda_on_host.no_plain) ? cudaErrorMemoryAllocation : allocate(p, size, true);
+}
+
 cudaError_t cudaFree(void *p)
 {
-    free(p);
+    if (p) {
+        cuda_on_host.frees_plain++;
+        free((head *)p - 1);
+    }
     return cudaSuccess;
 }
 
 cudaError_t cudaMallocAsync(void **p, size_t size, cudaStream_t stream)
 {
     (void)stream;
-    return cudaMalloc(p, size);
+    return fails(&cuda_on_host.no_async) ? cudaErrorMemoryAllocation : allocate(p, size, false);
 }
 
 cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
 {
     (void)stream;
-    return cudaFree(p);
+    if (!p || ((head *)p - 1)->plain)
+        return cudaErrorInvalidValue;
+    cuda_on_host.frees_async++;
+    free((head *)p - 1);
+    return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t size, unsigned flags)
 {
     (void)flags;
-    return cudaMalloc(p, size);
+    return allocate(p, size, true);
 }
 
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t size, enum cudaMemcpyKind kind)
@@ -508,7 +535,7 @@ cudaError_t cudaGetDriverEntryPoint(const char *name, void **p, unsigned long lo
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
 {
-    *handle = calloc(1, 1);
+    *handle = fails(&cuda_on_host.no_blas) ? NULL : calloc(1, 1);
     return *handle ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_ALLOC_FAILED;
 }
 
@@ -526,7 +553,7 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream)
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *handle)
 {
-    *handle = calloc(1, 1);
+    *handle = fails(&cuda_on_host.no_solver) ? NULL : calloc(1, 1);
     return *handle ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_ALLOC_FAILED;
 }
 

@@ -5,6 +5,9 @@
 
 struct cuda_on_host {
     int capability; /* 90 */
+    /* so many of the next calls find no memory: cudaMallocAsync, cudaMalloc, cublasCreate, cusolverDnCreate */
+    int no_async, no_plain, no_blas, no_solver;
+    int frees_async, frees_plain; /* calls so far: cudaFreeAsync, which takes none of cudaMalloc's, and cudaFree */
 };
 
 #endif

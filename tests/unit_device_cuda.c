@@ -1239,6 +1239,84 @@ START_TEST(too_old)
 }
 END_TEST
 
+static da_status potrf_on(cudaStream_t queue, operand *a, void *data)
+{
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, da_codelet_potrf.name);
+    const da_potrf_args args = {DA_LOWER, 0, 0, 0};
+    const da_value values[1] = {{&args, sizeof args}};
+    const da_buffer buffers[1] = {buffer_of(a, data, GAP)};
+    const da_call call = {.nbuffers = 1,
+                          .nvalues = 1,
+                          .buffers = buffers,
+                          .values = values,
+                          .info = device_info,
+                          .queue = queue};
+
+    *device_info = 0;
+    (void)ops->outcome();
+    return kernel->run(ops, &call);
+}
+
+/* Without memory for handles or scratch nothing has been launched, the operand is as it was, and later there may be memory. */
+START_TEST(no_memory)
+{
+    enum { ALWAYS = 1 << 30 };
+    static const struct cuda_on_host short_of[] = {
+        {.no_blas = 1}, {.no_solver = 1}, {.no_async = 1, .no_plain = 1}, {.no_async = ALWAYS, .no_plain = ALWAYS}};
+    operand a = positive(DA_F64, 0, 30);
+    void *data;
+
+    cuda_ok(cudaMalloc(&data, a.bytes));
+    for (int i = 0; i < 4; i++) {
+        cudaStream_t fresh;
+
+        cuda_ok(cudaStreamCreate(&fresh));
+        cuda_ok(cudaMemcpy(data, a.host, a.bytes, cudaMemcpyHostToDevice));
+        *pretended = short_of[i];
+        const int times = short_of[i].no_plain == ALWAYS ? 3 : 1;
+        for (int k = 0; k < times; k++) {
+            ck_assert_int_ne(potrf_on(fresh, &a, data), DA_OK);
+            ck_assert_uint_eq(ops->outcome(), DA_SHORT);
+            ck_assert_mem_eq(data, a.host, a.bytes);
+        }
+        *pretended = (struct cuda_on_host){.capability = 90};
+        ck_ok(potrf_on(fresh, &a, data));
+        ck_assert_uint_eq(ops->outcome(), DA_LAUNCHED);
+        ck_assert_mem_ne(data, a.host, a.bytes);
+    }
+    cuda_ok(cudaFree(data));
+    drop(&a);
+}
+END_TEST
+
+/* Where there is none by cudaMallocAsync cudaMalloc's is taken, and each goes back the way it came. Much is not kept. */
+START_TEST(scratch_of_two_kinds)
+{
+    enum { MUCH = (256 << 20) + 1 };
+    cudaStream_t fresh;
+    da_buffer first, second;
+
+    cuda_ok(cudaStreamCreate(&fresh));
+    const da_call call = {.queue = fresh};
+    *pretended = (struct cuda_on_host){.capability = 90, .no_async = 1};
+    ck_ok(ops->scratch(&call, 1000, &first));
+    ck_ok(ops->leave(&call));
+    ck_ok(ops->scratch(&call, 1000, &second));
+    ck_assert_ptr_eq(first.data, second.data);
+    ck_assert_int_eq(pretended->frees_plain + pretended->frees_async, 0);
+    ck_ok(ops->scratch(&call, MUCH, &first));
+    ck_assert_int_eq(pretended->frees_plain, 1);
+    ck_ok(ops->leave(&call));
+    ck_assert_int_eq(pretended->frees_async, 1);
+    pretended->no_async = 1;
+    ck_ok(ops->scratch(&call, MUCH, &first));
+    ck_ok(ops->leave(&call));
+    ck_assert_int_eq(pretended->frees_plain, 2);
+    ck_ok(ops->leave(&call));
+    ck_assert_int_eq(pretended->frees_plain + pretended->frees_async, 3);
+}
+END_TEST
+
 /* ---- compiling small.c's kernels, which this program is linked with ---- */
 
 static int compiled;
@@ -1299,7 +1377,7 @@ int main(int argc, char **argv)
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
-    const da_test_case pretending[] = {DA_CASE("device", too_old)};
+    const da_test_case pretending[] = {DA_CASE("device", too_old, no_memory, scratch_of_two_kinds)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];

@@ -21,12 +21,15 @@
 /* The function of a kernel for this dtype. */
 #define DA_FN(name) DA_PASTE3(cuda_##name, _, DA_SUFFIX)
 
-/* Calls of this dtype's cuBLAS and cuSOLVER routines on the lane; they return from the enclosing function if that fails. */
+/* Calls of this dtype's cuBLAS and cuSOLVER routines on the lane; they return from the enclosing function if that fails. ASK
+ * enqueues nothing. */
 #define DA_NAME_(library, letter, name) DA_PASTE3_(library, letter, name)
 #define DA_BLAS(name, ...)                                                                                   \
     BLAS_TRY(call, "cublas" #name, DA_NAME_(cublas, DA_LETTER, name), lane->blas, __VA_ARGS__)
 #define DA_SOLVER(name, ...)                                                                                 \
     SOLVER_TRY(call, "cusolverDn" #name, DA_NAME_(cusolverDn, DA_LETTER, name), lane->solver, __VA_ARGS__)
+#define DA_SOLVER_ASK(name, ...)                                                                             \
+    SOLVER_ASK(call, "cusolverDn" #name, DA_NAME_(cusolverDn, DA_LETTER, name), lane->solver, __VA_ARGS__)
 
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T){(DA_REAL)(z).re, (DA_REAL)(z).im})

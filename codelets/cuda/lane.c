@@ -69,7 +69,7 @@ da_status cuda_solver(cuda_lane *lane, const da_call *call)
         return DA_OK;
     cusolverDnHandle_t solver;
 
-    SOLVER_TRY(call, "cusolverDnCreate", cusolverDnCreate, &solver);
+    SOLVER_ASK(call, "cusolverDnCreate", cusolverDnCreate, &solver);
     const cusolverStatus_t status = cusolverDnSetStream(solver, lane->stream);
     if (status != CUSOLVER_STATUS_SUCCESS) {
         (void)cusolverDnDestroy(solver);
@@ -79,22 +79,47 @@ da_status cuda_solver(cuda_lane *lane, const da_call *call)
     return DA_OK;
 }
 
+/* Waits for the device where the memory is plain. */
+static cudaError_t free_scratch(cuda_lane *lane)
+{
+    char *const old = lane->scratch;
+
+    lane->scratch = NULL;
+    lane->scratch_bytes = 0;
+    if (!old)
+        return cudaSuccess;
+    return lane->scratch_is_plain ? cudaFree(old) : cudaFreeAsync(old, lane->stream);
+}
+
 da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size_t bytes)
 {
     const size_t granule = (size_t)1 << 20;
 
     if (bytes > lane->scratch_bytes) {
-        char *const old = lane->scratch;
+        void *p = NULL;
 
         bytes = (bytes + granule - 1) / granule * granule;
-        lane->scratch = NULL;
-        lane->scratch_bytes = 0;
-        if (old)
-            CUDA_ASK(call, cudaFreeAsync, old, lane->stream);
-        CUDA_ASK(call, cudaMallocAsync, (void **)&lane->scratch, bytes, lane->stream);
+        CUDA_ASK(call, free_scratch, lane);
+        lane->scratch_is_plain = cudaMallocAsync(&p, bytes, lane->stream) != cudaSuccess;
+        if (lane->scratch_is_plain) { /* its pool is not all of the memory, and not every device has one */
+            (void)cudaGetLastError();
+            CUDA_ASK(call, cudaMalloc, &p, bytes);
+        }
+        lane->scratch = p;
         lane->scratch_bytes = bytes;
     }
     *memory = lane->scratch;
+    return DA_OK;
+}
+
+da_status cuda_leave(const da_call *call)
+{
+    const size_t much = (size_t)256 << 20;
+
+    (void)call;
+    for (cuda_lane *l = lanes; l; l = l->next)
+        if (l->scratch_bytes > much && free_scratch(l) != cudaSuccess)
+            (void)cudaGetLastError(); /* which the next call of the runtime says again if it matters */
     return DA_OK;
 }
 
@@ -102,18 +127,29 @@ da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size
 
 da_status cuda_fail(const da_call *call, const char *what, cudaError_t error)
 {
+    if (error == cudaErrorMemoryAllocation)
+        cuda_outcome |= DA_SHORT;
     (void)cudaGetLastError(); /* so that the runtime does not find it at its next call */
     return da_task_fail(call, "%s: %s", what, cudaGetErrorString(error));
 }
 
+/* Where there is no memory for the first things on a device that starts, libraries may say that they are not initialised. */
 da_status cuda_fail_blas(const da_call *call, const char *what, cublasStatus_t status)
 {
+    if (status == CUBLAS_STATUS_ALLOC_FAILED || status == CUBLAS_STATUS_NOT_INITIALIZED)
+        cuda_outcome |= DA_SHORT;
+    else if (cuda_blas_refuses(status))
+        cuda_outcome |= DA_REFUSED;
     (void)cudaGetLastError();
     return da_task_fail(call, "%s: %s", what, cublasGetStatusString(status));
 }
 
 da_status cuda_fail_solver(const da_call *call, const char *what, cusolverStatus_t status)
 {
+    if (status == CUSOLVER_STATUS_ALLOC_FAILED || status == CUSOLVER_STATUS_NOT_INITIALIZED)
+        cuda_outcome |= DA_SHORT;
+    else if (cuda_solver_refuses(status))
+        cuda_outcome |= DA_REFUSED;
     (void)cudaGetLastError();
     return da_task_fail(call, "%s: cuSOLVER's status %d", what, (int)status);
 }

@@ -327,6 +327,9 @@ static da_status product_run(const da_device_ops *ops, const da_call *call)
 
 static da_status lu_update_run(const da_device_ops *ops, const da_call *call)
 {
+    cuda_lane *lane;
+
+    DA_TRY(cuda_lane_of(&lane, call)); /* nothing has been launched if there is none */
     DA_TRY(da_device_exchange(ops, call, 1, 2));
     return lu_update_each(call);
 }
@@ -443,6 +446,7 @@ const da_device_ops *da_device_module(void)
         .describe = describe,
         .usable = usable,
         .compiled = compiled,
+        .leave = cuda_leave,
         .outcome = outcome,
         .lock_pages = lock_pages,
         .unlock_pages = unlock_pages,

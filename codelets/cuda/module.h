@@ -27,6 +27,7 @@ typedef struct cuda_lane {
     cusolverDnHandle_t solver; /* null until wanted */
     char *scratch;
     size_t scratch_bytes;
+    bool scratch_is_plain; /* from cudaMalloc */
 } cuda_lane;
 
 /* The lane of the call's queue on the thread's current device. */
@@ -35,8 +36,12 @@ da_status cuda_lane_of(cuda_lane **lane, const da_call *call);
 /* Makes sure of lane->solver. */
 da_status cuda_solver(cuda_lane *lane, const da_call *call);
 
-/* At least `bytes` of device memory for what this call enqueues; lost at the next request. A piece is carved off by cuda_carve(). */
+/* At least `bytes` of device memory for what this call enqueues; lost at the next request. A piece is carved off by cuda_carve(). Where
+ * there is not so much, cuda_outcome says that it is short. */
 da_status cuda_scratch(char **memory, cuda_lane *lane, const da_call *call, size_t bytes);
+
+/* da_device_ops's leave: gives back this thread's scratch where that is much. */
+da_status cuda_leave(const da_call *call);
 
 /* Rounds up to what pieces of scratch are aligned to. */
 static inline size_t cuda_aligned(size_t bytes)
@@ -55,9 +60,20 @@ static inline void *cuda_carve(char **memory, size_t bytes)
 
 /* ---- failures ---- */
 
+/* They also say in cuda_outcome whether memory was short or the device is none for what was called. */
 da_status cuda_fail(const da_call *call, const char *what, cudaError_t error);
 da_status cuda_fail_blas(const da_call *call, const char *what, cublasStatus_t status);
 da_status cuda_fail_solver(const da_call *call, const char *what, cusolverStatus_t status);
+
+static inline bool cuda_blas_refuses(cublasStatus_t status)
+{
+    return status == CUBLAS_STATUS_ARCH_MISMATCH || status == CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+static inline bool cuda_solver_refuses(cusolverStatus_t status)
+{
+    return status == CUSOLVER_STATUS_ARCH_MISMATCH || status == CUSOLVER_STATUS_NOT_SUPPORTED;
+}
 
 /* What enqueues work counts as launched (da_device_ops.outcome); CUDA_ASK is for what does not. */
 extern _Thread_local unsigned cuda_outcome;
@@ -72,18 +88,25 @@ extern _Thread_local unsigned cuda_outcome;
         cuda_outcome |= DA_LAUNCHED;                                                                         \
         CUDA_ASK(call, f, __VA_ARGS__);                                                                      \
     } while (0)
-/* `name` is cuBLAS's or cuSOLVER's function as it is to be named, f what is called */
+/* `name` is cuBLAS's or cuSOLVER's function as it is to be named, f what is called. What they cannot do on a device they say before they enqueue
+ * anything. */
 #define BLAS_TRY(call, name, f, ...)                                                                         \
     do {                                                                                                     \
-        cuda_outcome |= DA_LAUNCHED;                                                                         \
         const cublasStatus_t e_ = f(__VA_ARGS__);                                                            \
+        cuda_outcome |= cuda_blas_refuses(e_) ? 0 : DA_LAUNCHED;                                             \
         if (e_ != CUBLAS_STATUS_SUCCESS)                                                                     \
             return cuda_fail_blas(call, name, e_);                                                           \
     } while (0)
+#define SOLVER_ASK(call, name, f, ...)                                                                       \
+    do {                                                                                                     \
+        const cusolverStatus_t e_ = f(__VA_ARGS__);                                                          \
+        if (e_ != CUSOLVER_STATUS_SUCCESS)                                                                   \
+            return cuda_fail_solver(call, name, e_);                                                         \
+    } while (0)
 #define SOLVER_TRY(call, name, f, ...)                                                                       \
     do {                                                                                                     \
-        cuda_outcome |= DA_LAUNCHED;                                                                         \
         const cusolverStatus_t e_ = f(__VA_ARGS__);                                                          \
+        cuda_outcome |= cuda_solver_refuses(e_) ? 0 : DA_LAUNCHED;                                           \
         if (e_ != CUSOLVER_STATUS_SUCCESS)                                                                   \
             return cuda_fail_solver(call, name, e_);                                                         \
     } while (0)

@@ -81,7 +81,7 @@ struct da_device_ops {
     /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
     int64_t (*compiled)(void);
     /* Called before and after the implementation of a task on a device, the user's too; leave() fails with da_task_fail(). May be null.
-     * For drivers that cannot bear kernels of several devices at the same time. */
+     * For drivers that cannot bear kernels of several devices at the same time, and to give back what one task alone needed. */
     void (*enter)(const da_call *call);
     da_status (*leave)(const da_call *call);
     /* What this thread's launches, and calls of the vendor's BLAS, have come to since it last asked: DA_LAUNCHED and so on, or 0. May be null:
@@ -96,8 +96,8 @@ enum { DA_DEVICE_VERSION = 7 };
 /* Of outcome(). */
 enum {
     DA_LAUNCHED = 1, /* something was enqueued */
-    DA_REFUSED = 2,  /* the device, or its compiler, does not take a kernel, nor will it the next time */
-    DA_SHORT = 4     /* there was no memory to compile it, or for scratch: it may succeed later */
+    DA_REFUSED = 2,  /* the device, or its compiler, does not take a kernel, or BLAS not the device, nor will it the next time */
+    DA_SHORT = 4     /* there was no memory to compile it, or for what it needs beside its operands: it may succeed later */
 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
