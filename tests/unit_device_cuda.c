@@ -511,7 +511,7 @@ END_TEST
 /* ---- QR ---- */
 
 /* m, n, reflectors in a block */
-static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5},   {16, 16, 16},   {30, 1, 4},
+static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5},  {16, 16, 16},    {30, 1, 4},
                                    {1, 6, 3},   {33, 32, 32}, {205, 200, 200}, {150, 200, 130}};
 enum { QR_SHAPES = sizeof qr_shapes / sizeof qr_shapes[0] };
 
@@ -1261,8 +1261,10 @@ static da_status potrf_on(cudaStream_t queue, operand *a, void *data)
 START_TEST(no_memory)
 {
     enum { ALWAYS = 1 << 30 };
-    static const struct cuda_on_host short_of[] = {
-        {.no_blas = 1}, {.no_solver = 1}, {.no_async = 1, .no_plain = 1}, {.no_async = ALWAYS, .no_plain = ALWAYS}};
+    static const struct cuda_on_host short_of[] = {{.no_blas = 1},
+                                                   {.no_solver = 1},
+                                                   {.no_async = 1, .no_plain = 1},
+                                                   {.no_async = ALWAYS, .no_plain = ALWAYS}};
     operand a = positive(DA_F64, 0, 30);
     void *data;
 

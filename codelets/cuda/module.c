@@ -370,8 +370,7 @@ static bool usable(int index, bool *starts, char *why, size_t size)
     *starts = error == cudaSuccess;
     if (error == cudaSuccess)
         error = cuda_capability(index, &capability);
-    const bool old =
-        error == cudaSuccess && cuda_architectures(capability, &best, &oldest) && best == 0;
+    const bool old = error == cudaSuccess && cuda_architectures(capability, &best, &oldest) && best == 0;
     if (old)
         snprintf(why, size, "its compute capability is %d.%d, and this CUDA toolkit's least is %d.%d",
                  capability / 10, capability % 10, oldest / 10, oldest % 10);

@@ -96,8 +96,8 @@ enum { DA_DEVICE_VERSION = 7 };
 /* Of outcome(). */
 enum {
     DA_LAUNCHED = 1, /* something was enqueued */
-    DA_REFUSED = 2,  /* the device, or its compiler, does not take a kernel, or BLAS not the device, nor will it the next time */
-    DA_SHORT = 4     /* there was no memory to compile it, or for what it needs beside its operands: it may succeed later */
+    DA_REFUSED = 2,  /* compiler, BLAS or device do not take a kernel, nor will they the next time */
+    DA_SHORT = 4     /* there was no memory to compile it, or for scratch: it may succeed later */
 };
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */

@@ -178,9 +178,8 @@ int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
             continue;
         }
         broken = broken || !starts;
-        log_line(1, "starpu: %s device %d is not used, as %s: %s",
-                 kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL", i,
-                 starts ? "no kernel can be made for it" : "it cannot be started", why);
+        log_line(1, "starpu: %s device %d is not used, as %s: %s", kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",
+                 i, starts ? "no kernel can be made for it" : "it cannot be started", why);
     }
     quiet_end(&q);
     there[kind] = usable;
