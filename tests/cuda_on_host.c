@@ -646,6 +646,8 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
                                           T *work, int size, int *info)                                      \
     {                                                                                                        \
         (void)h, (void)work, (void)size;                                                                     \
+        if (fails(&cuda_on_host.no_potrf))                                                                   \
+            return CUSOLVER_STATUS_ARCH_MISMATCH;                                                            \
         *info = LAPACKE_##l##potrf(LAPACK_COL_MAJOR, uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n, (C *)a,  \
                                    lda);                                                                     \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \

@@ -1257,28 +1257,33 @@ static da_status potrf_on(cudaStream_t queue, operand *a, void *data)
     return kernel->run(ops, &call);
 }
 
-/* Without memory for handles or scratch nothing has been launched, the operand is as it was, and later there may be memory. */
-START_TEST(no_memory)
+/* Without memory for handles or scratch, or with a device that is none for cuSOLVER, nothing has been launched, and the operand is as it was.
+ * Later there may be memory. */
+START_TEST(nothing_launched)
 {
     enum { ALWAYS = 1 << 30 };
-    static const struct cuda_on_host short_of[] = {{.no_blas = 1},
-                                                   {.no_solver = 1},
-                                                   {.no_async = 1, .no_plain = 1},
-                                                   {.no_async = ALWAYS, .no_plain = ALWAYS}};
+    static const struct {
+        struct cuda_on_host how;
+        int times;
+        unsigned outcome;
+    } cases[] = {{{.capability = 90, .no_blas = 1}, 1, DA_SHORT},
+                 {{.capability = 90, .no_solver = 1}, 1, DA_SHORT},
+                 {{.capability = 90, .no_async = 1, .no_plain = 1}, 1, DA_SHORT},
+                 {{.capability = 90, .no_async = ALWAYS, .no_plain = ALWAYS}, 3, DA_SHORT},
+                 {{.capability = 90, .no_potrf = ALWAYS}, 3, DA_REFUSED}};
     operand a = positive(DA_F64, 0, 30);
     void *data;
 
     cuda_ok(cudaMalloc(&data, a.bytes));
-    for (int i = 0; i < 4; i++) {
-        cudaStream_t fresh;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cudaStream_t fresh; /* for which no handle has been kept */
 
         cuda_ok(cudaStreamCreate(&fresh));
         cuda_ok(cudaMemcpy(data, a.host, a.bytes, cudaMemcpyHostToDevice));
-        *pretended = short_of[i];
-        const int times = short_of[i].no_plain == ALWAYS ? 3 : 1;
-        for (int k = 0; k < times; k++) {
+        *pretended = cases[i].how;
+        for (int k = 0; k < cases[i].times; k++) {
             ck_assert_int_ne(potrf_on(fresh, &a, data), DA_OK);
-            ck_assert_uint_eq(ops->outcome(), DA_SHORT);
+            ck_assert_uint_eq(ops->outcome(), cases[i].outcome);
             ck_assert_mem_eq(data, a.host, a.bytes);
         }
         *pretended = (struct cuda_on_host){.capability = 90};
@@ -1379,7 +1384,7 @@ int main(int argc, char **argv)
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
-    const da_test_case pretending[] = {DA_CASE("device", too_old, no_memory, scratch_of_two_kinds)};
+    const da_test_case pretending[] = {DA_CASE("device", too_old, nothing_launched, scratch_of_two_kinds)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];
