@@ -534,7 +534,51 @@ START_TEST(exchanges)
             const da_pivot_args args = {.offset = 100, .inverse = inverse};
             operand o[2] = {pivots(batch == 3 ? 1 : batch, 20, 50, 100), matrix(floats[_i], batch, 50, 33)};
             ck_assert(both(&da_codelet_laswp, "50 x 33", 2, o, &args, sizeof args, SAME_BITS));
+
+            operand all[2] = {pivots(batch, 50, 50, 100), matrix(floats[_i], batch, 50, 33)};
+            ck_assert(both(&da_codelet_laswp, "50 x 33, all rows", 2, all, &args, sizeof args, SAME_BITS));
         }
+    /* more than is exchanged at once */
+    const int64_t columns = (1 << 25) / (2 * 300 * (int64_t)da_dtype_size(floats[_i])) + 100;
+    const da_pivot_args args = {0};
+    operand o[2] = {pivots(0, 300, 310, 0), matrix(floats[_i], 0, 310, columns)};
+    ck_assert(both(&da_codelet_laswp, "many columns", 2, o, &args, sizeof args, SAME_BITS));
+}
+END_TEST
+
+/* The CPU's is told of pivots that are no row as of rows exchanged with themselves. */
+START_TEST(exchanges_of_no_rows)
+{
+    enum { ROWS = 40, COUNT = 30 };
+    static const int64_t none[] = {-1, ROWS, INT32_MAX, INT64_MIN / 2, -ROWS};
+
+    for (unsigned inverse = 0; inverse < 2; inverse++) {
+        const da_pivot_args args = {.inverse = inverse};
+        const da_device_ops *const ops = da_device_module_of(DA_DEVICE_OPENCL, NULL);
+        const da_device_kernel *const kernel = da_device_find(DA_DEVICE_OPENCL, da_codelet_laswp.name);
+        operand p = pivots(0, COUNT, ROWS, 0), y = matrix(floats[_i], 0, ROWS, 9);
+        int64_t *const pivot = (int64_t *)p.host + p.first;
+        int64_t info = 0;
+
+        for (int i = 0; i < COUNT; i += 3)
+            pivot[i] = none[i / 3 % 5];
+        upload(&p);
+        upload(&y);
+        for (int i = 0; i < COUNT; i += 3)
+            pivot[i] = i;
+        const da_buffer host[2] = {on_host(&p), on_host(&y)}, device[2] = {on_device(&p), on_device(&y)};
+        const da_value values[1] = {{&args, sizeof args}};
+        da_call call = {.nbuffers = 2, .nvalues = 1, .buffers = host, .values = values, .info = &info};
+        ck_ok(da_codelet_laswp.cpu(&call));
+        call.buffers = device;
+        call.queue = queue;
+        ck_ok(kernel->run(ops, &call));
+        unsigned char *const got = download(&y);
+        compare(da_codelet_laswp.name, "pivots that are no row", &y, got, SAME_BITS);
+        free(got);
+        drop(&p);
+        drop(&y);
+    }
 }
 END_TEST
 
@@ -1197,8 +1241,8 @@ int main(int argc, char **argv)
         DA_CASE("array", fills, moves, diagonals, edges, reshapes, sequences, eyes, random_numbers,
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
-        DA_CASE_LOOP("matrix", 4, triangles, exchanges, norms, determinants, ranks, truncations,
-                     placed_columns),
+        DA_CASE_LOOP("matrix", 4, triangles, exchanges, exchanges_of_no_rows, norms, determinants, ranks,
+                     truncations, placed_columns),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),

@@ -125,8 +125,15 @@ static da_status laset(const da_device_ops *ops, const da_call *call)
 
 /* exchange_t of exchange.kernel. */
 typedef struct exchange {
-    int64_t rows, step, count, offset, inverse, stride;
+    int64_t rows, step, count, offset, inverse, stride, phase, first, columns;
 } exchange;
+
+enum {
+    MAKE,
+    TAKE,
+    PUT,
+    EXCHANGE_BYTES = 1 << 25
+}; /* the last: of what moves at once; one column may be more */
 
 bool da_device_exchange_takes(const da_call *call, int pivots, int matrix)
 {
@@ -136,34 +143,76 @@ bool da_device_exchange_takes(const da_call *call, int pivots, int matrix)
            fits_batch(p, 1, a->ndim - 2, a->shape);
 }
 
+/* What the exchange of a call is of. */
+typedef struct exchanged {
+    const da_device_ops *ops;
+    const da_call *call;
+    const da_buffer *a, *pivots;
+    da_buffer lists, kept;
+    int64_t most; /* elements that may move */
+} exchanged;
+
+/* `e` counts its columns along `axes`. One kernel for all phases: where it cannot be compiled nothing has been launched. */
+static da_status exchange_phase(const exchanged *x, const da_device_axes *axes, const exchange *e)
+{
+    char definitions[32];
+
+    define_bytes(definitions, x->a->dtype);
+    return da_device_launch(x->ops, x->call, "exchange", definitions, da_text_move, da_text_exchange, x->most,
+                            2 * e->count * e->columns, 6,
+                            (const da_device_arg[]){DA_BUFFER_ARG(x->a), DA_BUFFER_ARG(&x->kept),
+                                                    DA_BUFFER_ARG(&x->lists), DA_BUFFER_ARG(x->pivots),
+                                                    DA_VALUE_ARG(*axes), DA_VALUE_ARG(*e)});
+}
+
 da_status da_device_exchange(const da_device_ops *ops, const da_call *call, int pivots, int matrix)
 {
     const da_pivot_args *args = call->values[0].data;
     const da_buffer *p = &call->buffers[pivots], *a = &call->buffers[matrix];
-    const int lead = a->ndim - 2;
-    const exchange e = {
+    const int lead = a->ndim - 2, own = leading(p, 1);
+    exchange e = {
         .rows = a->shape[lead],
         .step = a->strides[lead],
-        .count = p->shape[p->ndim - 1],
+        .count = p->shape[own],
         .offset = args->offset,
         .inverse = args->inverse,
-        .stride = p->strides[p->ndim - 1],
+        .stride = p->strides[own],
+        .columns = 1,
     };
-    int64_t shape[DA_MAX_NDIM], strides[DA_MAX_NDIM], pivot_strides[DA_MAX_NDIM];
-    char definitions[32];
-    da_device_axes axes;
+    const int64_t size = (int64_t)da_dtype_size(a->dtype), column_bytes = 2 * e.count * size;
+    int64_t shape[DA_MAX_NDIM], strides[DA_MAX_NDIM], list_strides[DA_MAX_NDIM], list_of[DA_MAX_NDIM];
+    const da_buffer lists = {.ndim = p->ndim, .shape = p->shape, .strides = list_strides};
+    exchanged x = {.ops = ops, .call = call, .a = a, .pivots = p};
+    da_device_axes axes, list_axes;
 
-    batch_strides(p, 1, lead, pivot_strides);
-    pivot_strides[lead] = 0;
+    for (int k = own - 1; k >= 0; k--) {
+        list_strides[k] = 4 * e.count * e.columns;
+        e.columns *= p->shape[k];
+    }
+    batch_strides(&lists, 1, lead, list_of);
+    list_of[lead] = 0;
     for (int k = 0; k <= lead; k++) {
         shape[k] = a->shape[k < lead ? k : lead + 1];
         strides[k] = a->strides[k < lead ? k : lead + 1];
     }
-    define_bytes(definitions, a->dtype);
-    da_device_axes_of(&axes, lead + 1, shape, strides, pivot_strides, 0);
-    return da_device_launch(
-        ops, call, "exchange", definitions, da_text_move, da_text_exchange, axes.total, axes.total, 4,
-        (const da_device_arg[]){DA_BUFFER_ARG(a), DA_BUFFER_ARG(p), DA_VALUE_ARG(axes), DA_VALUE_ARG(e)});
+    da_device_axes_of(&axes, lead + 1, shape, strides, list_of, 0);
+    da_device_axes_of(&list_axes, own, p->shape, list_strides, p->strides, 0);
+    if (e.rows == 0 || e.count == 0 || axes.total == 0)
+        return DA_OK;
+    const int64_t list_bytes = 4 * e.count * e.columns * (int64_t)sizeof(int64_t);
+    const int64_t most = column_bytes < EXCHANGE_BYTES ? EXCHANGE_BYTES / column_bytes : 1;
+    const int64_t columns = axes.total < most ? axes.total : most;
+    DA_TRY(ops->scratch(call, (size_t)(list_bytes + columns * column_bytes), &x.lists));
+    x.most = 2 * e.count * axes.total;
+    x.kept = x.lists;
+    x.kept.offset = list_bytes / size;
+    DA_TRY(exchange_phase(&x, &list_axes, &e));
+    for (; e.first < axes.total; e.first += columns) {
+        e.columns = axes.total - e.first < columns ? axes.total - e.first : columns;
+        for (e.phase = TAKE; e.phase <= PUT; e.phase++)
+            DA_TRY(exchange_phase(&x, &axes, &e));
+    }
+    return DA_OK;
 }
 
 static bool laswp_takes(const da_device_ops *ops, const da_call *call)
