@@ -6,6 +6,7 @@
  *   DA_REAL     the type of its parts
  *   DA_COMPLEX  1 if it is complex
  */
+#include "array_kernels.h"
 #include "cpu/small.h"
 #include "kernel_support.h"
 #include "kernels.h"
