@@ -405,6 +405,17 @@ START_TEST(alpha_zero)
         for (int i = 0; i < 12; i++)
             ck_assert_double_eq(got[i], 6);
     }
+    for (int64_t n = 2; n <= 40; n++) { /* OpenBLAS has kernels for small orders */
+        DA_AUTO da_array *a = NULL, *c = NULL;
+        double got[40 * 40];
+
+        ck_ok(da_full(&a, DA_F64, DA_SHAPE(n, n), NAN));
+        ck_ok(da_full(&c, DA_F64, DA_SHAPE(n, n), 2));
+        ck_ok(da_gemm(c, 0, a, a, 3));
+        ck_ok(da_to_host(c, got, sizeof got, DA_ROW_MAJOR));
+        for (int64_t i = 0; i < n * n; i++)
+            ck_assert_msg(got[i] == 6, "n = %d: element %d is %g", (int)n, (int)i, got[i]);
+    }
 }
 END_TEST
 
