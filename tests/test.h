@@ -76,7 +76,7 @@ typedef struct da_test_case {
         return da_test_run(suite, cases_, sizeof cases_ / sizeof cases_[0]);                                 \
     }
 
-/* Rounds from one to the next that runs. No divisor of their number, so that kinds and dtypes all have their turn. */
+/* Rounds from one to the next that runs. No divisor of how many kinds or dtypes there are, so that they vary; a thin sweep has not all of them. */
 static inline int da_test_stride_(const da_test_case *c)
 {
     return !c->sweep || !getenv("DARRAY_TEST_THIN") ? 1 : c->loops % 3 ? 3 : 5;

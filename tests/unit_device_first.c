@@ -175,6 +175,14 @@ static models_advice advice_on(const da_codelet *kernel, da_dtype dtype)
     return models_advise(kernel, dtype, 1, 4096, 1e9);
 }
 
+/* As if tasks had taken so many seconds. */
+static void set_worked(double seconds)
+{
+    lock_acquire(&spu_models()->lock);
+    spu_models()->machine.worked = seconds;
+    lock_release(&spu_models()->lock);
+}
+
 /* Products in the CPU's shapes cannot be tried on a device. Some that nobody needs are, as soon as what was done pays for it. */
 START_TEST(probes)
 {
@@ -192,9 +200,7 @@ START_TEST(probes)
     da_get_stats(&after);
     ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0); /* too early */
 
-    lock_acquire(&spu_models()->lock);
-    spu_models()->machine.worked += 1000;
-    lock_release(&spu_models()->lock);
+    set_worked(1000);
     ck_assert(!tasks_for_devices(&da_codelet_lu_update, dtype, 1e9)); /* too little to ask */
     ck_ok(da_wait_all());
     da_get_stats(&after);
@@ -245,18 +251,14 @@ START_TEST(probes_whole)
 
         ck_ok(da_ones(&a, DA_F64, DA_SHAPE(4)));
         ck_ok(da_wait_all()); /* what waited for `a` alone may be counted later */
-        lock_acquire(&spu_models()->lock);
-        spu_models()->machine.worked = 0;
-        lock_release(&spu_models()->lock);
+        set_worked(0);
         da_get_stats(&before);
         ck_assert(!whole_for_devices(kernel, DA_F64, n * n, flops));
         ck_ok(da_wait_all());
         da_get_stats(&after);
         ck_assert_int_eq((int)(after.tasks_done - before.tasks_done), 0); /* too early */
 
-        lock_acquire(&spu_models()->lock);
-        spu_models()->machine.worked = 1000;
-        lock_release(&spu_models()->lock);
+        set_worked(1000);
         (void)whole_for_devices(kernel, DA_F64, n * n, flops);
         ck_ok(da_wait_all());
         da_get_stats(&after);

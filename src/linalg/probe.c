@@ -100,7 +100,7 @@ void probe_whole(const da_codelet *kernel, da_dtype dtype, double elements, doub
 {
     enum {
         LARGEST = 2048, /* extent: what is larger is said by the models' curves */
-        SMALL = 150,    /* of what the CPU, too, does all at once */
+        SMALL = 150,    /* of what the CPU, too, does all at once: less than SMALL in eigh.c and svd.c */
         TIMES = 2       /* the first of them may have to wait for a compiler, and then says nothing */
     };
     static struct {

@@ -341,7 +341,7 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
     if (task->codelet->flags & DA_CODELET_FAULTS) {
         const size_t slot = (size_t)(task->sequence % INFO_SLOTS);
 
-        if (atomic_exchange(&info_taken[slot], true))
+        if (atomic_exchange(&info_taken[slot], true)) /* by a task that is as many tasks older */
             return STARPU_CPU;
         task->late_info = &devices.info[slot];
         *task->late_info = 0;
