@@ -73,6 +73,7 @@ int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int c
     double measured[TILE_RATINGS];
     int count, best;
 
+    rt_want_devices(); /* what is predicted runs after their start */
     if (calls > 0 && da_init(NULL, 0) != DA_OK)
         return tool_fail("models", "%s", da_error());
     rt_shape_for_workers(workers);

@@ -7,7 +7,9 @@
  *
  * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set
  * (the log says so when the runtime starts), but a DARRAY_RUNTIME that is none fails the first call that needs a runtime:
- * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator and starts, else openmp)
+ * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator and starts, else openmp; openmp, too, until
+ *                       accelerators are wanted: they take a second to start. That is after da_init(), da_num_devices() or
+ *                       da_runtime_name(), with an array of 32 MB or an operation of 1e10 flops, or after a second of work)
  * - DARRAY_DEVICE      auto | cpu | gpu          (default: auto: where a task is done soonest, by the performance models; gpu: on
  *                       an accelerator whatever can run there)
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
@@ -37,7 +39,8 @@ extern "C" {
  * Start the runtime now instead of with the first task. Its threads are bound to cores, one each; the caller's are left alone.
  * There may be fewer of them than asked for (OMP_THREAD_LIMIT, StarPU's own limit): da_num_workers() tells. If nobody asked, each device's own
  * thread takes the place of one, of up to half of them.
- * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice.
+ * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice, which then looks for accelerators now; if tasks ran
+ *                already, as the next task comes.
  * @param workers threads, at most 4096, or 0 for the environment's or the machine's choice.
  * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, or from inside a task;
  *         DA_ERROR_ARGUMENT for an unknown name or number; DA_ERROR_UNSUPPORTED if the library was built without it;
@@ -53,8 +56,9 @@ DA_NODISCARD da_status da_init(const char *runtime, int workers);
  */
 DA_NODISCARD da_status da_shutdown(void);
 
-/** Name of the runtime in use or, before it starts, the one that would be used; "none" if DARRAY_RUNTIME names none that there
- *  is. Static; never null. */
+/** Name of the runtime in use or, before it starts (or starts anew with accelerators), the one that would be used; "none" if DARRAY_RUNTIME
+ *  names none that there is. Static;
+ *  never null. */
 DA_API const char *da_runtime_name(void);
 
 /** Number of workers in use or, before the start, that will be asked for: there may be fewer then (da_init()). */

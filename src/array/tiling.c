@@ -70,7 +70,10 @@ models_advice devices_for(amount all, const da_codelet *kernel, const da_codelet
     const bool wanted = rt_place() == DA_ON_GPU;
 
     if ((all.bytes < device_least_bytes && all.flops < device_least_flops && !wanted) ||
-        rt_devices_for_shaping() == 0)
+        rt_place() == DA_ON_CPU)
+        return MODELS_CPU;
+    rt_want_devices();
+    if (rt_devices_for_shaping() == 0)
         return MODELS_CPU;
     if (wanted)
         return MODELS_DEVICES;

@@ -21,9 +21,14 @@ enum {
     SHAPING_WORKERS = 8,                   /* with DARRAY_REPRODUCIBLE */
 };
 #define INLINE_SECONDS 150e-6
+static const double start_of_devices = 1; /* seconds, about */
 
 static lock_word commit_lock;
 static _Atomic(const rt_backend *) current; /* null: not started */
+static _Atomic(bool) devices_wanted;        /* somebody asked for them, or has work that may be worth them */
+static _Atomic(bool)
+    provisional;       /* OpenMP runs, and nobody has looked for devices; changed under the commit lock */
+static double look_at; /* when to think about it again; under the commit lock */
 static _Atomic(int) nworkers;
 static _Atomic(bool) forked; /* a child of a process that had threads of ours */
 static int64_t sequence, submitted, inlined;
@@ -36,6 +41,13 @@ static const rt_backend *placer(void)
 {
     const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
     return b && !atomic_load_explicit(&forked, memory_order_relaxed) ? b : &rt_openmp;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- sleeping until a condition on some address may have become true ---- */
@@ -148,7 +160,8 @@ typedef struct map {
     uint64_t number; /* of the call; rises */
     const void *thread;
 } map;
-static map *maps; /* guarded by the commit lock */
+static map *maps;                 /* guarded by the commit lock */
+static _Atomic(int) maps_awaited; /* calls that do not have them yet */
 static uint64_t map_number;
 static _Thread_local char this_thread; /* its address names the thread */
 static _Thread_local int my_maps;      /* calls of this thread that are, as far as it knows, not undone */
@@ -270,7 +283,8 @@ static const rt_backend *backend_by_name(const char *name)
     return NULL;
 }
 
-static da_status choose(const rt_backend **out, const char *name)
+/* The runtime of a name; null or empty: the environment's choice or the automatic one, StarPU if devices are to count and there are some. */
+static da_status choose(const rt_backend **out, const char *name, bool devices)
 {
     const char *from = "da_init: runtime";
     if (!name || !*name) {
@@ -280,8 +294,10 @@ static da_status choose(const rt_backend **out, const char *name)
     if (!*name) {
         *out = &rt_openmp;
 #if DA_HAVE_STARPU
-        if (rt_starpu.devices() > 0)
+        if (devices && rt_starpu.devices() > 0)
             *out = &rt_starpu;
+#else
+        (void)devices;
 #endif
         return DA_OK;
     }
@@ -345,45 +361,131 @@ static da_status move_maps(const rt_backend *from, const rt_backend *to)
     return status;
 }
 
+static void set_current(const rt_backend *b, int workers)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, rt_register_exit);
+    atomic_store(&nworkers, workers);
+    atomic_store(&current, b);
+    log_line(1, "runtime %s with %d workers", b->name, workers);
+}
+
 /* Under the commit lock. */
 static da_status start(const char *name, int workers)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const rt_backend *b;
+    const bool automatic = !(name && *name) && !*config_get()->runtime;
     const bool asked = workers > 0 || config_get()->num_threads > 0;
     int n = workers > 0 ? workers : workers_wanted();
 
-    DA_TRY(choose(&b, name));
+    DA_TRY(choose(&b, name, atomic_load(&devices_wanted)));
     if (b != &rt_openmp) /* those who run inline now hold places in the OpenMP runtime's queues */
         sleep_until(no_inline_work, &in_flight, &all_waiters);
-    da_status started = b->start(&n, asked);
-    if (started == DA_ERROR_RUNTIME && b != &rt_openmp && !(name && *name) && !*config_get()->runtime) {
+    da_status status = b->start(&n, asked);
+    if (status == DA_ERROR_RUNTIME && b != &rt_openmp && automatic) {
         log_line(1, "runtime openmp instead of %s: %s", b->name, da_error());
         err_clear();
         b = &rt_openmp;
         n = workers > 0 ? workers : workers_wanted();
-        started = b->start(&n, asked);
+        status = b->start(&n, asked);
     }
-    DA_TRY(started);
+    DA_TRY(status);
     if (b != &rt_openmp) {
-        const da_status status = move_maps(&rt_openmp, b);
+        status = move_maps(&rt_openmp, b);
         if (status != DA_OK) {
             b->stop();
             return status;
         }
     }
-    pthread_once(&once, rt_register_exit);
     sequence = submitted = inlined = 0;
     busy_reset();
-    atomic_store(&nworkers, n);
-    atomic_store(&current, b);
-    log_line(1, "runtime %s with %d workers", b->name, n);
-    if (config_get()->device == DA_ON_GPU && da_num_devices() == 0)
+    set_current(b, n);
+    atomic_store(&provisional, DA_HAVE_STARPU && automatic && !atomic_load(&devices_wanted));
+    look_at = now() + start_of_devices;
+    if (config_get()->device == DA_ON_GPU && !(b->devices && b->devices() > 0))
         log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU",
                  b->name);
     if (*config_get()->complaints)
         log_line(1, "not understood: %s", config_get()->complaints);
     return DA_OK;
+}
+
+/* ---- devices, once they are wanted ----
+ * They take a second to start: the vendor's libraries, a context each. A program that is over by then, or that has nothing for them to do,
+ * should not pay for it. So the automatic choice begins with OpenMP; StarPU takes its place between two commits, with nothing in flight,
+ * once devices are wanted or the program has worked for as long as their start takes. */
+
+void rt_want_devices(void)
+{
+    if (atomic_load_explicit(&devices_wanted, memory_order_relaxed))
+        return;
+    lock_acquire(&commit_lock);
+    atomic_store(&devices_wanted, true);
+    look_at = 0;
+    lock_release(&commit_lock);
+}
+
+/* Under the commit lock, with nothing in flight and no map asked for and not there. */
+static void change_to_devices(void)
+{
+#if DA_HAVE_STARPU
+    int n = workers_wanted();
+
+    atomic_store(&provisional, false);
+    if (rt_starpu.devices() == 0)
+        return;
+    if (rt_starpu.start(&n, config_get()->num_threads > 0) == DA_OK) {
+        if (move_maps(&rt_openmp, &rt_starpu) == DA_OK) {
+            rt_openmp.stop();
+            set_current(&rt_starpu, n);
+            return;
+        }
+        rt_starpu.stop();
+    }
+    log_line(1, "runtime openmp instead of starpu: %s", da_error());
+    err_clear();
+#endif
+}
+
+/* Wait until nothing is in flight, for so many seconds: a task of the user's may wait for what this thread has yet to do. */
+static bool all_done_within(double seconds)
+{
+    const double until = now() + seconds;
+    _Atomic(int) *const epoch = slot_of(&in_flight);
+    bool done = false;
+
+    atomic_fetch_add(&all_waiters, 1);
+    for (double left = seconds; !done && left > 0; left = until - now()) {
+        const int seen = atomic_load(epoch);
+        done = all_done(NULL);
+        if (!done)
+            futex_wait_for(epoch, seen, left);
+    }
+    atomic_fetch_sub(&all_waiters, 1);
+    return done;
+}
+
+/* Before a commit, while OpenMP runs provisionally. */
+static void consider_devices(void)
+{
+    const double time = now();
+    bool due = false;
+
+    if (rt_in_task() || atomic_load(&forked))
+        return;
+    lock_acquire(&commit_lock);
+    if (atomic_load(&provisional) && time >= look_at) {
+        due = atomic_load(&devices_wanted) || busy_seconds() >= start_of_devices;
+        look_at = time + (due ? 2 : 0.1) * start_of_devices;
+    }
+    lock_release(&commit_lock);
+    if (!due || !all_done_within(start_of_devices))
+        return;
+    lock_acquire(&commit_lock);
+    if (atomic_load(&provisional) && all_done(NULL) && atomic_load(&maps_awaited) == 0)
+        change_to_devices();
+    lock_release(&commit_lock);
 }
 
 da_status da_init(const char *runtime, int workers)
@@ -397,13 +499,15 @@ da_status da_init(const char *runtime, int workers)
         return err_set(DA_ERROR_ARGUMENT,
                        "da_init: %d workers; there may be 1 to 4096, and 0 leaves the choice to the library",
                        workers);
+    if (!(runtime && *runtime))
+        rt_want_devices();
     lock_acquire(&commit_lock);
     b = atomic_load(&current);
     if (!b) {
         status = start(runtime, workers);
     } else {
         if (runtime && *runtime)
-            status = choose(&wanted, runtime);
+            status = choose(&wanted, runtime, true);
         else
             wanted = b;
         if (status == DA_OK && (wanted != b || (workers > 0 && workers != atomic_load(&nworkers))))
@@ -437,6 +541,7 @@ da_status da_shutdown(void)
         if (status == DA_OK) {
             b->stop();
             atomic_store(&current, NULL);
+            atomic_store(&provisional, false);
             log_line(1, "runtime %s stopped", b->name);
         }
     }
@@ -449,30 +554,43 @@ da_status da_shutdown(void)
     return status;
 }
 
-const char *da_runtime_name(void)
+/* The runtime in use or, before the start and while OpenMP runs provisionally, the one that would be; null if there is none of the name. */
+static const rt_backend *in_use(void)
 {
     const rt_backend *b = atomic_load(&current);
-    if (!b && choose(&b, NULL) != DA_OK)
-        return "none";
-    return b->name;
+    if (b && !atomic_load(&provisional))
+        return b;
+    return choose(&b, NULL, atomic_load(&devices_wanted)) == DA_OK ? b : NULL;
+}
+
+const char *da_runtime_name(void)
+{
+    rt_want_devices();
+    const rt_backend *const b = in_use();
+    return b ? b->name : "none";
+}
+
+static int devices_in_use(void)
+{
+    const rt_backend *const b = in_use();
+    return b && b->devices ? b->devices() : 0;
 }
 
 int da_num_devices(void)
 {
-    const rt_backend *b = atomic_load(&current);
-    if (!b && choose(&b, NULL) != DA_OK)
-        return 0;
-    return b->devices ? b->devices() : 0;
+    rt_want_devices();
+    return devices_in_use();
 }
 
 int rt_devices_for_shaping(void)
 {
-    return config_get()->reproducible || rt_place() == DA_ON_CPU ? 0 : da_num_devices();
+    return config_get()->reproducible || rt_place() == DA_ON_CPU ? 0 : devices_in_use();
 }
 
 bool rt_is_starpu(void)
 {
-    return strcmp(da_runtime_name(), "starpu") == 0;
+    const rt_backend *const b = in_use();
+    return b && strcmp(b->name, "starpu") == 0;
 }
 
 int rt_devices_of(da_device_kind kind)
@@ -613,6 +731,10 @@ da_status rt_batch_commit(rt_batch *batch)
         rt_batch_abandon(batch);
         return status;
     }
+    if (batch->first->where == DA_ON_GPU)
+        rt_want_devices();
+    if (atomic_load_explicit(&provisional, memory_order_relaxed))
+        consider_devices();
     if (!rt_in_task() && atomic_load_explicit(&in_flight, memory_order_relaxed) >= IN_FLIGHT_MAX &&
         !all_behind_own_map())
         sleep_until(room, &in_flight, &all_waiters);
@@ -881,6 +1003,7 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *numbe
         lock_release(&commit_lock);
         goto fail;
     }
+    atomic_fetch_add(&maps_awaited, 1);
     *number = ++map_number;
     my_maps++;
     while (list) {
@@ -898,6 +1021,7 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *numbe
     }
     lock_release(&commit_lock);
     sleep_until(ticket_granted, &ticket, NULL);
+    atomic_fetch_sub(&maps_awaited, 1);
     for (int i = 0; i < n; i++) {
         rt_poison *p = poison_of(data[i]);
         if (!p)

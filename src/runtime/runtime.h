@@ -187,6 +187,9 @@ da_place rt_place_swap(da_place place);
  * task graph gives every operand of large tasks a tile of its own, because only such tasks can run there. */
 int rt_devices_for_shaping(void);
 
+/* There is work that may be worth devices: the automatic choice of a runtime looks for them. */
+void rt_want_devices(void);
+
 /* Whether this thread rehearses (rehearse.h): arrays get no memory, tasks are not run. */
 bool rt_rehearsing(void);
 
