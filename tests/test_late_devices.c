@@ -132,6 +132,29 @@ START_TEST(asked_by_init)
 }
 END_TEST
 
+START_TEST(named)
+{
+    begin();
+    ck_fails(da_init("openmp", 3), DA_ERROR_STATE, "openmp runs already with");
+    ck_ok(da_init("starpu", 0));
+    work();
+    ck_assert_msg(runs("starpu"), "told: %s", told);
+    ck_fails(da_init("openmp", 0), DA_ERROR_STATE, "starpu runs already");
+    end();
+}
+END_TEST
+
+START_TEST(named_openmp)
+{
+    begin();
+    ck_ok(da_init("openmp", 0)); /* then it stays */
+    ck_assert_int_eq(da_num_devices(), 0);
+    work();
+    ck_assert_msg(!runs("starpu") && !has_looked(), "told: %s", told);
+    end();
+}
+END_TEST
+
 START_TEST(asked_by_place)
 {
     begin();
@@ -336,7 +359,8 @@ int main(void)
 {
     const da_test_case cases[] = {
         DA_CASE("not wanted", small_work, large_work_on_cpu),
-        DA_CASE("wanted", asked_for, asked_by_init, asked_by_place, large_work, long_work),
+        DA_CASE("wanted", asked_for, asked_by_init, named, named_openmp, asked_by_place, large_work,
+                long_work),
         DA_CASE("in the middle of something", mapped, never_at_rest, threads),
     };
     const pid_t child = fork(); /* this process must not ask */

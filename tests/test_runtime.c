@@ -117,6 +117,54 @@ START_TEST(mapped_across)
 }
 END_TEST
 
+static void *map_too(void *array)
+{
+    double *p;
+    int64_t strides[2];
+    ck_ok(da_map(array, 0, (void **)&p, strides));
+    *p += 1;
+    ck_ok(da_unmap(array));
+    return NULL;
+}
+
+/* The runtime starts, and stops, while a thread waits for what another has mapped. */
+START_TEST(awaited_across)
+{
+    DA_AUTO da_array *a = NULL, *b = NULL;
+    const bool starpu = strcmp(da_runtime_name(), "starpu") == 0;
+    pthread_t other;
+    double *p;
+    int64_t strides[2];
+    ck_ok(da_zeros(&a, DA_F64, DA_SHAPE(8, 8)));
+    ck_ok(da_shutdown());
+    for (int i = 0; i < 4; i++) {
+        const bool running = i % 2 == 1;
+        if (running)
+            ck_ok(da_init(starpu ? "starpu" : "openmp", 2));
+        ck_ok(da_map(a, 0, (void **)&p, strides));
+        ck_assert_int_eq(pthread_create(&other, NULL, map_too, a), 0);
+        usleep(30000); /* it waits */
+        if (starpu && running)
+            ck_fails(da_shutdown(), DA_ERROR_STATE, "another thread waits");
+        else if (starpu)
+            ck_fails(da_init("starpu", 2), DA_ERROR_STATE, "is mapped");
+        ck_ok(chain(&b));
+        check_chain(b);
+        ck_assert_double_eq(*p, 2 * i);
+        *p += 1;
+        ck_ok(da_unmap(a));
+        ck_assert_int_eq(pthread_join(other, NULL), 0);
+        ck_ok(chain(&b));
+        check_chain(b);
+        ck_ok(da_init(starpu ? "starpu" : "openmp", 0)); /* the one that was wanted */
+        ck_ok(da_shutdown());
+    }
+    ck_ok(da_map(a, DA_READ_ONLY, (void **)&p, strides));
+    ck_assert_double_eq(*p, 8);
+    ck_ok(da_unmap(a));
+}
+END_TEST
+
 START_TEST(counters)
 {
     da_array *a = NULL;
@@ -362,6 +410,6 @@ START_TEST(exits)
 }
 END_TEST
 
-DA_TEST_MAIN("runtime", DA_CASE("lifetimes", across_shutdown, across_runtimes, mapped_across),
+DA_TEST_MAIN("runtime", DA_CASE("lifetimes", across_shutdown, across_runtimes, mapped_across, awaited_across),
              DA_CASE("memory", counters, too_large, hook), DA_CASE("log", placement), DA_CASE("fork", forked),
              DA_CASE_LOOP("exit", 3, exits))

@@ -42,7 +42,8 @@ extern "C" {
  * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice, which then looks for accelerators now; if tasks ran
  *                already, as the next task comes.
  * @param workers threads, at most 4096, or 0 for the environment's or the machine's choice.
- * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, or from inside a task;
+ * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, from inside a task, or if StarPU is to start
+ *         while a thread waits for an array that is mapped;
  *         DA_ERROR_ARGUMENT for an unknown name or number; DA_ERROR_UNSUPPORTED if the library was built without it;
  *         DA_ERROR_RUNTIME if it fails to start; DA_ERROR_FORKED.
  */
@@ -52,7 +53,8 @@ DA_NODISCARD da_status da_init(const char *runtime, int workers);
  * Wait for all tasks, stop the runtime's threads and give cached memory back. Arrays stay valid with their values, mapped ones
  * stay mapped; the environment is read again, and the next task starts a runtime again, perhaps the other one. Fine to call when
  * nothing runs. A program may end without it: tasks that have not begun by then are dropped.
- * @return DA_ERROR_STATE from inside a task; DA_ERROR_FORKED; DA_ERROR_MEMORY (nothing was stopped).
+ * @return DA_ERROR_STATE from inside a task, or if this thread has mapped what others or tasks wait for; DA_ERROR_FORKED; DA_ERROR_MEMORY
+ *         (nothing was stopped).
  */
 DA_NODISCARD da_status da_shutdown(void);
 

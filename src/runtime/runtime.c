@@ -160,8 +160,14 @@ typedef struct map {
     uint64_t number; /* of the call; rises */
     const void *thread;
 } map;
-static map *maps;                 /* guarded by the commit lock */
-static _Atomic(int) maps_awaited; /* calls that do not have them yet */
+static map *maps; /* guarded by the commit lock */
+static _Atomic(int)
+    maps_awaited; /* calls that do not have them yet: then they cannot move; rises under the commit lock */
+static bool no_map_awaited(const void *what)
+{
+    (void)what;
+    return atomic_load(&maps_awaited) == 0;
+}
 static uint64_t map_number;
 static _Thread_local char this_thread; /* its address names the thread */
 static _Thread_local int my_maps;      /* calls of this thread that are, as far as it knows, not undone */
@@ -333,7 +339,7 @@ void rt_register_exit(void)
     atexit(at_exit);
 }
 
-/* Host access that is held moves from one placer to another; no conflicting task is in flight. */
+/* Host access that is held moves from one placer to another; no conflicting task is in flight, and none is awaited. */
 static da_status move_maps(const rt_backend *from, const rt_backend *to)
 {
     map *failed = NULL;
@@ -380,6 +386,15 @@ static da_status start(const char *name, int workers)
     int n = workers > 0 ? workers : workers_wanted();
 
     DA_TRY(choose(&b, name, atomic_load(&devices_wanted)));
+    const bool later = b != &rt_openmp && !no_map_awaited(NULL);
+    if (later && name && *name)
+        return err_set(DA_ERROR_STATE,
+                       "da_init: runtime %s cannot start while a thread waits for an array that is mapped",
+                       name);
+    if (later) { /* it takes OpenMP's place when they have it */
+        atomic_store(&devices_wanted, true);
+        b = &rt_openmp;
+    }
     if (b != &rt_openmp) /* those who run inline now hold places in the OpenMP runtime's queues */
         sleep_until(no_inline_work, &in_flight, &all_waiters);
     da_status status = b->start(&n, asked);
@@ -401,14 +416,23 @@ static da_status start(const char *name, int workers)
     sequence = submitted = inlined = 0;
     busy_reset();
     set_current(b, n);
-    atomic_store(&provisional, DA_HAVE_STARPU && automatic && !atomic_load(&devices_wanted));
-    look_at = now() + start_of_devices;
+    atomic_store(&provisional, later || (DA_HAVE_STARPU && automatic && !atomic_load(&devices_wanted)));
+    look_at = later ? 0 : now() + start_of_devices;
     if (config_get()->device == DA_ON_GPU && !(b->devices && b->devices() > 0))
         log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU",
                  b->name);
     if (*config_get()->complaints)
         log_line(1, "not understood: %s", config_get()->complaints);
     return DA_OK;
+}
+
+/* The runtime in use or, before the start and while OpenMP runs provisionally, the one that would be; null if there is none of the name. */
+static const rt_backend *in_use(void)
+{
+    const rt_backend *b = atomic_load(&current);
+    if (b && !atomic_load(&provisional))
+        return b;
+    return choose(&b, NULL, atomic_load(&devices_wanted)) == DA_OK ? b : NULL;
 }
 
 /* ---- devices, once they are wanted ----
@@ -430,10 +454,11 @@ void rt_want_devices(void)
 static void change_to_devices(void)
 {
 #if DA_HAVE_STARPU
+    const rt_backend *b;
     int n = workers_wanted();
 
     atomic_store(&provisional, false);
-    if (rt_starpu.devices() == 0)
+    if (choose(&b, NULL, true) != DA_OK || b == &rt_openmp)
         return;
     if (rt_starpu.start(&n, config_get()->num_threads > 0) == DA_OK) {
         if (move_maps(&rt_openmp, &rt_starpu) == DA_OK) {
@@ -476,14 +501,14 @@ static void consider_devices(void)
         return;
     lock_acquire(&commit_lock);
     if (atomic_load(&provisional) && time >= look_at) {
-        due = atomic_load(&devices_wanted) || busy_seconds() >= start_of_devices;
+        due = (atomic_load(&devices_wanted) || busy_seconds() >= start_of_devices) && no_map_awaited(NULL);
         look_at = time + (due ? 2 : 0.1) * start_of_devices;
     }
     lock_release(&commit_lock);
     if (!due || !all_done_within(start_of_devices))
         return;
     lock_acquire(&commit_lock);
-    if (atomic_load(&provisional) && all_done(NULL) && atomic_load(&maps_awaited) == 0)
+    if (atomic_load(&provisional) && all_done(NULL) && no_map_awaited(NULL))
         change_to_devices();
     lock_release(&commit_lock);
 }
@@ -499,7 +524,7 @@ da_status da_init(const char *runtime, int workers)
         return err_set(DA_ERROR_ARGUMENT,
                        "da_init: %d workers; there may be 1 to 4096, and 0 leaves the choice to the library",
                        workers);
-    if (!(runtime && *runtime))
+    if (!(runtime && *runtime && strcmp(runtime, "openmp") == 0))
         rt_want_devices();
     lock_acquire(&commit_lock);
     b = atomic_load(&current);
@@ -510,12 +535,26 @@ da_status da_init(const char *runtime, int workers)
             status = choose(&wanted, runtime, true);
         else
             wanted = b;
-        if (status == DA_OK && (wanted != b || (workers > 0 && workers != atomic_load(&nworkers))))
+        if (status == DA_OK &&
+            ((wanted != b && wanted != in_use()) || (workers > 0 && workers != atomic_load(&nworkers))))
             status = err_set(DA_ERROR_STATE, "da_init: runtime %s runs already with %d workers", b->name,
                              atomic_load(&nworkers));
+        if (status == DA_OK && wanted == b && runtime && *runtime)
+            atomic_store(&provisional, false);
     }
     lock_release(&commit_lock);
     return status;
+}
+
+/* Whether a thread waits for what this one has mapped; under the commit lock. */
+static bool my_map_awaited(void)
+{
+    for (const map *m = maps; m && my_maps > 0 && !no_map_awaited(NULL); m = m->next)
+        for (const map *later = maps; m->thread == &this_thread && later != m; later = later->next)
+            if (later->data == m->data && later->thread != m->thread &&
+                (later->mode != DA_MODE_READ || m->mode != DA_MODE_READ))
+                return true;
+    return false;
 }
 
 da_status da_shutdown(void)
@@ -530,11 +569,17 @@ da_status da_shutdown(void)
             return behind_own_map("da_shutdown");
         sleep_until(all_done, &in_flight, &all_waiters);
         lock_acquire(&commit_lock);
-        if (all_done(NULL))
+        b = atomic_load(&current);
+        if (all_done(NULL) && (!b || b == &rt_openmp || no_map_awaited(NULL)))
             break;
+        const bool mine = my_map_awaited();
         lock_release(&commit_lock);
+        if (mine)
+            return err_set(DA_ERROR_STATE, "da_shutdown: another thread waits for an array mapped by this "
+                                           "thread; call da_unmap() first");
+        if (b && b != &rt_openmp)
+            sleep_until(no_map_awaited, &in_flight, &all_waiters);
     }
-    b = atomic_load(&current);
     if (b) {
         if (b != &rt_openmp)
             status = move_maps(b, &rt_openmp);
@@ -552,15 +597,6 @@ da_status da_shutdown(void)
     lock_release(&commit_lock);
     mem_trim();
     return status;
-}
-
-/* The runtime in use or, before the start and while OpenMP runs provisionally, the one that would be; null if there is none of the name. */
-static const rt_backend *in_use(void)
-{
-    const rt_backend *b = atomic_load(&current);
-    if (b && !atomic_load(&provisional))
-        return b;
-    return choose(&b, NULL, atomic_load(&devices_wanted)) == DA_OK ? b : NULL;
 }
 
 const char *da_runtime_name(void)
@@ -1021,7 +1057,8 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *numbe
     }
     lock_release(&commit_lock);
     sleep_until(ticket_granted, &ticket, NULL);
-    atomic_fetch_sub(&maps_awaited, 1);
+    if (atomic_fetch_sub(&maps_awaited, 1) == 1 && atomic_load(&all_waiters) > 0)
+        wake(&in_flight);
     for (int i = 0; i < n; i++) {
         rt_poison *p = poison_of(data[i]);
         if (!p)
