@@ -10,6 +10,7 @@
  * results as soon as two threads called it (Debian's libopenblas0-serial 0.3.21).
  */
 #include "blas.h"
+#include "cpu/small.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -55,6 +56,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic da_status result = DA_ERROR_STATE; /* not tried yet */
 static char text[1024];
 static char file[PATH_MAX], core[64] = "unknown";
+static int small_order = DA_SMALL_PRODUCT;
 
 static void say(const char *format, ...) DA_PRINTF_(1, 2);
 static void say(const char *format, ...)
@@ -139,6 +141,18 @@ static void use_one_thread(library *lib)
 
     if (pthread_create(&thread, NULL, set_one_thread, lib) == 0)
         pthread_join(thread, NULL);
+}
+
+/* Up to which order products of real matrices are left to the loops of cpu/small.inc. OpenBLAS's kernels for AVX-512 have some of their own for small
+ * ones; with others every call takes a buffer, one thread at a time. */
+static int order_of(const char *kernels)
+{
+    static const char *const with[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+
+    for (size_t i = 0; i < sizeof with / sizeof with[0]; i++)
+        if (strcmp(kernels, with[i]) == 0)
+            return DA_SMALL_PRODUCT_BESIDE;
+    return DA_SMALL_PRODUCT;
 }
 
 /* Which of its kernels OpenBLAS chose for this CPU (OPENBLAS_CORETYPE in the environment has a say in that). */
@@ -255,6 +269,7 @@ static bool use(const char *path, bool copy)
 #if PRIVATE
     use_one_thread(&lib);
     snprintf(core, sizeof core, "%s", kernels_of(&lib));
+    small_order = order_of(core);
     say(" (%s kernels)", core);
 #else
     say(" (not private: AddressSanitizer refuses RTLD_DEEPBIND)");
@@ -365,4 +380,9 @@ const char *da_blas_file(void)
 const char *da_blas_core(void)
 {
     return core;
+}
+
+int da_blas_small_order(void)
+{
+    return small_order;
 }

@@ -331,6 +331,12 @@ START_TEST(levels)
 
                 check_multiply(s, dtype, m, n, 1 + (m + n + op) % 8, trans[op % 3], trans[op / 3]);
             }
+    static const int larger[] = {9, 13, 16, 17, 31, 32, 47, 63, DA_SMALL_PRODUCT};
+    const int nlarger = (int)(sizeof larger / sizeof larger[0]);
+    for (int i = 0; i < nlarger * nlarger && dtype <= DA_F64; i++) /* of real matrices */
+        for (int op = 0; op < 4; op++)
+            check_multiply(s, dtype, larger[i % nlarger], larger[i / nlarger], larger[(i + op) % nlarger],
+                           op % 2 ? DA_TRANSPOSE : 0, op / 2 ? DA_TRANSPOSE : 0);
     check_multiply(s, dtype, 4, 3, 0, 0, 0);
     for (int i = 0; i < count; i++) {
         for (unsigned how = 0; how < 24; how++) {

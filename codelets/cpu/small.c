@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Of a vector register. */
+#define VECTOR_BYTES (DA_CPU_LEVEL == 4 ? 64 : DA_CPU_LEVEL == 3 ? 32 : 16)
+
 #define DA_SUFFIX f32
 #define DA_T float
 #define DA_REAL float
