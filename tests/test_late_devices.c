@@ -166,6 +166,43 @@ START_TEST(asked_by_place)
 }
 END_TEST
 
+START_TEST(asked_by_environment)
+{
+    ck_assert_int_eq(setenv("DARRAY_DEVICE", "gpu", 1), 0);
+    da_set_log(note, NULL);
+    work();
+    ck_assert_msg(runs("starpu") && !strstr(told, "has no device"), "told: %s", told);
+    ck_assert_int_gt((int)tasks_on_devices(), 0);
+    end();
+}
+END_TEST
+
+/* A number of workers that was asked for is kept. */
+START_TEST(workers)
+{
+    begin();
+    ck_ok(da_init(NULL, 3));
+    ck_assert_msg(runs("starpu"), "told: %s", told);
+    ck_assert_int_eq(da_num_workers(), 3);
+    ck_fails(da_init(NULL, 2), DA_ERROR_STATE, "starpu runs already with 3");
+    end();
+}
+END_TEST
+
+START_TEST(cannot_start)
+{
+    ck_assert_int_eq(setenv("STARPU_NCPU", "0", 1), 0);
+    begin();
+    ck_fails(da_init("starpu", 0), DA_ERROR_RUNTIME, "no CPU worker");
+    work();
+    ck_ok(da_init(NULL, 0));
+    ck_assert_str_eq(da_runtime_name(), "openmp");
+    work();
+    ck_assert(!runs("starpu"));
+    end();
+}
+END_TEST
+
 /* Small work is in flight as the large array comes. */
 START_TEST(large_work)
 {
@@ -302,6 +339,65 @@ START_TEST(never_at_rest)
 }
 END_TEST
 
+/* Commits for some seconds beside a task that does not end; the share of the time that they took. */
+static double share_of_commits(double seconds)
+{
+    const double start = now();
+    double inside = 0;
+
+    while (now() - start < seconds) {
+        const double before = now();
+
+        work();
+        inside += now() - before;
+        usleep(5000);
+    }
+    return inside / seconds;
+}
+
+static double beside_gate(double seconds, bool ask)
+{
+    da_task *task = NULL;
+
+    atomic_store(&open_gate, false);
+    ck_ok(DA_SPAWN(&task, &codelet_gate, DA_RESULT(double)));
+    if (ask)
+        ck_assert_int_gt(da_num_devices(), 0);
+    const double share = share_of_commits(seconds);
+    atomic_store(&open_gate, true);
+    ck_ok(da_task_wait(task));
+    da_task_release(&task);
+    return share;
+}
+
+/* Where there can be no change nobody waits for one. */
+START_TEST(without_devices)
+{
+    static const char *const names[] = {"DARRAY_DEVICE", "DARRAY_REPRODUCIBLE"}, *const values[] = {"cpu",
+                                                                                                    "1"};
+
+    ck_assert_int_eq(setenv(names[_i], values[_i], 1), 0);
+    ck_assert_int_eq(setenv("DARRAY_NUM_THREADS", "2", 1), 0);
+    begin();
+    const double share = beside_gate(4, false); /* longer than until they are wanted */
+    ck_assert_msg(share < 0.2, "%.2f of the time in calls", share);
+    ck_assert(!runs("starpu") && !has_looked());
+    end();
+}
+END_TEST
+
+/* And where there can be one, but never is, a second at first and then little. */
+START_TEST(seldom)
+{
+    ck_assert_int_eq(setenv("DARRAY_NUM_THREADS", "2", 1), 0);
+    begin();
+    const double share = beside_gate(6, true);
+    ck_assert_msg(share < 0.4, "%.2f of the time in calls", share);
+    ck_assert(!runs("starpu"));
+    end();
+}
+END_TEST
+
 /* ---- other threads ---- */
 
 static _Atomic(bool) enough;
@@ -355,13 +451,50 @@ START_TEST(threads)
 }
 END_TEST
 
+/* Keeps tasks in flight all the time. */
+static void *busy_thread(void *unused)
+{
+    enum { QUEUE = 8 };
+    da_task *tasks[QUEUE] = {NULL};
+
+    (void)unused;
+    for (int i = 0; !atomic_load(&enough); i = (i + 1) % QUEUE) {
+        if (tasks[i])
+            ck_ok(da_task_wait(tasks[i]));
+        da_task_release(&tasks[i]);
+        ck_ok(DA_SPAWN(&tasks[i], &codelet_spin, DA_RESULT(double)));
+    }
+    for (int i = 0; i < QUEUE; i++)
+        da_task_release(&tasks[i]);
+    return NULL;
+}
+
+START_TEST(busy)
+{
+    enum { THREADS = 2 };
+    pthread_t thread[THREADS];
+
+    begin();
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, busy_thread, NULL), 0);
+    for (double start = now(); !runs("starpu") && now() - start < 60;)
+        usleep(10000);
+    atomic_store(&enough, true);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    ck_assert_msg(runs("starpu"), "told: %s", told);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const da_test_case cases[] = {
         DA_CASE("not wanted", small_work, large_work_on_cpu),
-        DA_CASE("wanted", asked_for, asked_by_init, named, named_openmp, asked_by_place, large_work,
-                long_work),
-        DA_CASE("in the middle of something", mapped, never_at_rest, threads),
+        DA_CASE("wanted", asked_for, asked_by_init, named, named_openmp, asked_by_place, asked_by_environment,
+                workers, cannot_start, large_work, long_work),
+        DA_CASE("in the middle of something", mapped, never_at_rest, seldom, threads, busy),
+        DA_CASE_LOOP("in the middle of something, without devices", 2, without_devices),
     };
     const pid_t child = fork(); /* this process must not ask */
     int status = 1;

@@ -27,8 +27,11 @@ static lock_word commit_lock;
 static _Atomic(const rt_backend *) current; /* null: not started */
 static _Atomic(bool) devices_wanted;        /* somebody asked for them, or has work that may be worth them */
 static _Atomic(bool)
-    provisional;       /* OpenMP runs, and nobody has looked for devices; changed under the commit lock */
-static double look_at; /* when to think about it again; under the commit lock */
+    provisional; /* OpenMP runs, and nobody has looked for devices; changed under the commit lock */
+static _Atomic(bool) changing; /* a thread waits to put StarPU in its place */
+static double look_at;         /* when to think about it again; this and the next two under the commit lock */
+static bool tried;             /* since the start */
+static int workers_asked;      /* of da_init(), or 0 */
 static _Atomic(int) nworkers;
 static _Atomic(bool) forked; /* a child of a process that had threads of ours */
 static int64_t sequence, submitted, inlined;
@@ -92,6 +95,26 @@ static void sleep_until(bool (*done)(const void *what), const void *what, _Atomi
     }
     if (waiters)
         atomic_fetch_sub(waiters, 1);
+}
+
+/* Likewise, for at most so many seconds; what is told by wake(&in_flight). */
+static bool sleep_within(bool (*done)(const void *what), double seconds)
+{
+    const double until = now() + seconds;
+    _Atomic(int) *const epoch = slot_of(&in_flight);
+    bool is_done = done(NULL);
+
+    if (is_done)
+        return true;
+    atomic_fetch_add(&all_waiters, 1);
+    for (double left = seconds; !is_done && left > 0; left = until - now()) {
+        const int seen = atomic_load(epoch);
+        is_done = done(NULL);
+        if (!is_done)
+            futex_wait_for(epoch, seen, left);
+    }
+    atomic_fetch_sub(&all_waiters, 1);
+    return is_done;
 }
 
 /* ---- conditions ---- */
@@ -300,7 +323,8 @@ static da_status choose(const rt_backend **out, const char *name, bool devices)
     if (!*name) {
         *out = &rt_openmp;
 #if DA_HAVE_STARPU
-        if (devices && rt_starpu.devices() > 0)
+        const config *const c = config_get();
+        if (devices && (!c->reproducible || c->device == DA_ON_GPU) && rt_starpu.devices() > 0)
             *out = &rt_starpu;
 #else
         (void)devices;
@@ -385,6 +409,9 @@ static da_status start(const char *name, int workers)
     const bool asked = workers > 0 || config_get()->num_threads > 0;
     int n = workers > 0 ? workers : workers_wanted();
 
+    workers_asked = workers;
+    if (config_get()->device == DA_ON_GPU)
+        atomic_store(&devices_wanted, true);
     DA_TRY(choose(&b, name, atomic_load(&devices_wanted)));
     const bool later = b != &rt_openmp && !no_map_awaited(NULL);
     if (later && name && *name)
@@ -418,6 +445,7 @@ static da_status start(const char *name, int workers)
     set_current(b, n);
     atomic_store(&provisional, later || (DA_HAVE_STARPU && automatic && !atomic_load(&devices_wanted)));
     look_at = later ? 0 : now() + start_of_devices;
+    tried = false;
     if (config_get()->device == DA_ON_GPU && !(b->devices && b->devices() > 0))
         log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU",
                  b->name);
@@ -450,67 +478,90 @@ void rt_want_devices(void)
     lock_release(&commit_lock);
 }
 
-/* Under the commit lock, with nothing in flight and no map asked for and not there. */
-static void change_to_devices(void)
+/* StarPU takes OpenMP's place. Under the commit lock, with nothing in flight and no map awaited. */
+static da_status change_to_devices(void)
 {
 #if DA_HAVE_STARPU
-    const rt_backend *b;
-    int n = workers_wanted();
+    int n = workers_asked > 0 ? workers_asked : workers_wanted();
 
     atomic_store(&provisional, false);
-    if (choose(&b, NULL, true) != DA_OK || b == &rt_openmp)
-        return;
-    if (rt_starpu.start(&n, config_get()->num_threads > 0) == DA_OK) {
-        if (move_maps(&rt_openmp, &rt_starpu) == DA_OK) {
-            rt_openmp.stop();
-            set_current(&rt_starpu, n);
-            return;
-        }
+    DA_TRY(rt_starpu.start(&n, workers_asked > 0 || config_get()->num_threads > 0));
+    const da_status status = move_maps(&rt_openmp, &rt_starpu);
+    if (status != DA_OK) {
         rt_starpu.stop();
+        return status;
     }
-    log_line(1, "runtime openmp instead of starpu: %s", da_error());
-    err_clear();
+    rt_openmp.stop();
+    set_current(&rt_starpu, n);
 #endif
+    return DA_OK;
 }
 
-/* Wait until nothing is in flight, for so many seconds: a task of the user's may wait for what this thread has yet to do. */
-static bool all_done_within(double seconds)
+static bool not_changing(const void *what)
 {
-    const double until = now() + seconds;
-    _Atomic(int) *const epoch = slot_of(&in_flight);
-    bool done = false;
+    (void)what;
+    return !atomic_load(&changing);
+}
 
-    atomic_fetch_add(&all_waiters, 1);
-    for (double left = seconds; !done && left > 0; left = until - now()) {
-        const int seen = atomic_load(epoch);
-        done = all_done(NULL);
-        if (!done)
-            futex_wait_for(epoch, seen, left);
-    }
-    atomic_fetch_sub(&all_waiters, 1);
-    return done;
+/*
+ * Change to devices, if there are any, once nothing is in flight. Waits for that for so many seconds, and so does who else commits, but no longer:
+ * a task of the user's may wait for what this thread has yet to do.
+ */
+static da_status try_devices(double patience)
+{
+    const rt_backend *b;
+    da_status status = choose(&b, NULL, true);
+    bool mine = false;
+
+    lock_acquire(&commit_lock);
+    if (status != DA_OK || b == &rt_openmp)
+        atomic_store(&provisional, false);
+    else if (atomic_load(&provisional) && no_map_awaited(NULL))
+        mine = !atomic_exchange(&changing, true);
+    lock_release(&commit_lock);
+    if (mine && !all_behind_own_map())
+        (void)sleep_within(all_done, patience);
+    if (!mine)
+        return status;
+    lock_acquire(&commit_lock);
+    if (atomic_load(&in_flight) == 0)
+        sleep_until(no_inline_work, &in_flight, &all_waiters);
+    if (atomic_load(&provisional) && all_done(NULL) && no_map_awaited(NULL))
+        status = change_to_devices();
+    atomic_store(&changing, false);
+    lock_release(&commit_lock);
+    wake(&in_flight);
+    return status;
+}
+
+static void without_devices(void)
+{
+    log_line(1, "runtime openmp instead of starpu: %s", da_error());
+    err_clear();
 }
 
 /* Before a commit, while OpenMP runs provisionally. */
 static void consider_devices(void)
 {
+    static const double share_of_waiting = 0.05; /* where nothing is ever at rest */
     const double time = now();
-    bool due = false;
+    bool due = false, first = false;
 
     if (rt_in_task() || atomic_load(&forked))
         return;
     lock_acquire(&commit_lock);
     if (atomic_load(&provisional) && time >= look_at) {
-        due = (atomic_load(&devices_wanted) || busy_seconds() >= start_of_devices) && no_map_awaited(NULL);
-        look_at = time + (due ? 2 : 0.1) * start_of_devices;
+        due = atomic_load(&devices_wanted) || busy_seconds() >= start_of_devices;
+        first = due && !tried;
+        tried |= due;
+        look_at = time + (first ? 2 : due ? 1 : 0.1) * start_of_devices;
     }
     lock_release(&commit_lock);
-    if (!due || !all_done_within(start_of_devices))
-        return;
-    lock_acquire(&commit_lock);
-    if (atomic_load(&provisional) && all_done(NULL) && no_map_awaited(NULL))
-        change_to_devices();
-    lock_release(&commit_lock);
+    if (!due) {
+        (void)sleep_within(not_changing, start_of_devices);
+    } else if (try_devices((first ? 1 : share_of_waiting) * start_of_devices) != DA_OK) {
+        without_devices();
+    }
 }
 
 da_status da_init(const char *runtime, int workers)
@@ -524,22 +575,32 @@ da_status da_init(const char *runtime, int workers)
         return err_set(DA_ERROR_ARGUMENT,
                        "da_init: %d workers; there may be 1 to 4096, and 0 leaves the choice to the library",
                        workers);
-    if (!(runtime && *runtime && strcmp(runtime, "openmp") == 0))
+    const bool named = runtime && *runtime, openmp = named && strcmp(runtime, "openmp") == 0;
+    if (!openmp)
         rt_want_devices();
+    if (!openmp && atomic_load(&provisional)) {
+        lock_acquire(&commit_lock);
+        workers_asked = workers > 0 ? workers : workers_asked;
+        lock_release(&commit_lock);
+        status = try_devices(start_of_devices);
+        if (status != DA_OK && named)
+            return status;
+        if (status != DA_OK)
+            without_devices();
+        status = DA_OK;
+    }
     lock_acquire(&commit_lock);
     b = atomic_load(&current);
     if (!b) {
         status = start(runtime, workers);
     } else {
-        if (runtime && *runtime)
+        wanted = b;
+        if (named)
             status = choose(&wanted, runtime, true);
-        else
-            wanted = b;
-        if (status == DA_OK &&
-            ((wanted != b && wanted != in_use()) || (workers > 0 && workers != atomic_load(&nworkers))))
+        if (status == DA_OK && (wanted != b || (workers > 0 && workers != atomic_load(&nworkers))))
             status = err_set(DA_ERROR_STATE, "da_init: runtime %s runs already with %d workers", b->name,
                              atomic_load(&nworkers));
-        if (status == DA_OK && wanted == b && runtime && *runtime)
+        if (status == DA_OK && named)
             atomic_store(&provisional, false);
     }
     lock_release(&commit_lock);
@@ -748,6 +809,17 @@ static bool commit_inline(rt_batch *batch)
     return true;
 }
 
+/* Whether a task of the list is to run on a device, and the choice of a runtime is still open. */
+static bool wants_devices(const rt_task *t)
+{
+    if (atomic_load_explicit(&current, memory_order_relaxed) &&
+        !atomic_load_explicit(&provisional, memory_order_relaxed))
+        return false;
+    while (t && t->where != DA_ON_GPU)
+        t = t->next;
+    return t;
+}
+
 da_status rt_batch_commit(rt_batch *batch)
 {
     static const rt_batch empty = RT_BATCH_INIT;
@@ -767,7 +839,7 @@ da_status rt_batch_commit(rt_batch *batch)
         rt_batch_abandon(batch);
         return status;
     }
-    if (batch->first->where == DA_ON_GPU)
+    if (!atomic_load_explicit(&devices_wanted, memory_order_relaxed) && wants_devices(batch->first))
         rt_want_devices();
     if (atomic_load_explicit(&provisional, memory_order_relaxed))
         consider_devices();
