@@ -6,6 +6,20 @@ say() { printf '== %s\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# usage "$@": the comment that the script begins with, where an argument asks for it; other options are none. In the repository's root.
+usage() {
+    local argument script=scripts/${0##*/}
+    for argument; do
+        case $argument in
+        -h | --help)
+            sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$script"
+            exit 0
+            ;;
+        -*) die "${0##*/}: there is no option \"$argument\"; --help says what there is" ;;
+        esac
+    done
+}
+
 jobs_wanted() { echo "${DARRAY_JOBS:-$(nproc)}"; }
 
 # The first argument that is a meson of version 1 or later. PATH may hold one of another Python that does not work.

@@ -56,7 +56,7 @@ static void runtimes(report *r)
     report_text(r, "chosen", "%s", da_runtime_name());
     report_text(r, "because", "%s",
                 *wanted                ? "DARRAY_RUNTIME says so"
-                : da_num_devices() > 0 ? "there is a device that StarPU can use"
+                : da_num_devices() > 0 ? "there is a device that StarPU can use (openmp until it is wanted)"
                                        : "there is no device that StarPU could use");
     report_close(r);
 }

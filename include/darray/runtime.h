@@ -8,8 +8,9 @@
  * Read from the environment as the library is first used, and again after da_shutdown(); what cannot be read counts as not set
  * (the log says so when the runtime starts), but a DARRAY_RUNTIME that is none fails the first call that needs a runtime:
  * - DARRAY_RUNTIME      openmp | starpu            (default: starpu where it has an accelerator and starts, else openmp; openmp, too, until
- *                       accelerators are wanted: they take a second to start. That is after da_init(), da_num_devices() or
- *                       da_runtime_name(), with an array of 32 MB or an operation of 1e10 flops, or after a second of work)
+ *                       accelerators are wanted: they take a second to start. That is after da_num_devices(), da_runtime_name() or
+ *                       da_init(), unless it names openmp; where tasks are to run there (DARRAY_DEVICE=gpu, da_run_on()); with an array
+ *                       of 32e6 bytes or an operation of 1e10 flops; or after a second of work)
  * - DARRAY_DEVICE      auto | cpu | gpu          (default: auto: where a task is done soonest, by the performance models; gpu: on
  *                       an accelerator whatever can run there)
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
@@ -39,8 +40,9 @@ extern "C" {
  * Start the runtime now instead of with the first task. Its threads are bound to cores, one each; the caller's are left alone.
  * There may be fewer of them than asked for (OMP_THREAD_LIMIT, StarPU's own limit): da_num_workers() tells. If nobody asked, each device's own
  * thread takes the place of one, of up to half of them.
- * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice, which then looks for accelerators now; if tasks ran
- *                already, as the next task comes.
+ * @param runtime "openmp", "starpu" or null for the environment's or the automatic choice, which then looks for accelerators now. If OpenMP runs
+ *                only until those are wanted, it waits for up to a second until nothing is in flight, and starts StarPU in its place; where that
+ *                cannot be, "starpu" is DA_ERROR_STATE, and with null it is tried again as tasks are submitted.
  * @param workers threads, at most 4096, or 0 for the environment's or the machine's choice.
  * @return DA_OK also if it runs already with these parameters; DA_ERROR_STATE if it runs with others, from inside a task, or if StarPU is to start
  *         while a thread waits for an array that is mapped;
@@ -63,7 +65,7 @@ DA_NODISCARD da_status da_shutdown(void);
  *  never null. */
 DA_API const char *da_runtime_name(void);
 
-/** Number of workers in use or, before the start, that will be asked for: there may be fewer then (da_init()). */
+/** Number of workers in use or, before the start, that will be asked for: there may be fewer then (da_init()), and fewer once accelerators start. */
 DA_API int da_num_workers(void);
 
 /** Wait until every task submitted so far, by any thread, and those that they spawned are done. Reports no faults: arrays carry
@@ -93,8 +95,8 @@ DA_NODISCARD da_status da_run_on(da_place place);
  *  place back after a part of a program. Never fails. */
 DA_API da_place da_runs_on(void);
 
-/** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 with the OpenMP runtime. Those that
- *  cannot be started are logged then, and no longer counted. */
+/** Number of accelerators that tasks may run on, in use or, before the start, that would be used; 0 if the OpenMP runtime was asked for.
+ *  Those that cannot be started are logged then, and no longer counted. */
 DA_API int da_num_devices(void);
 
 /** What the runtime has done since it started (tasks, seconds; before that: inline), and array memory. */

@@ -40,7 +40,7 @@ static bool rule(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb
         *mb = *nb = device_step(n);
     } else {
         *nb = n <= 256 ? most(n, 1) : workers > 4 ? 256 : n < 2048 ? 128 : 192;
-        *mb = most(round_up(n / (2 * workers), *nb), *nb);
+        *mb = most(round_up(n / (workers > 4 ? 2 * workers : workers), *nb), *nb);
     }
     return true;
 }

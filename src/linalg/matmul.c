@@ -35,14 +35,21 @@ static da_status run(da_array *const *inputs)
 
 const tile_operation tile_matmul = {.name = "matmul", .ninputs = 2, .run = run};
 
-/* `rated`: perhaps what the models say is faster. Tiles of a result with `depth` products an element: 4 a worker, tall ones, none below 4 million operations. */
+/* `rated`: perhaps what the models say is faster. Tiles of a result with `depth` products an element: 2 a worker, 4 of more
+ * than 4 workers, tall ones, none below 4 million operations. */
 static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, bool rated, int64_t *mb,
                         int64_t *nb)
 {
     const double m = (double)most(shape->dim[shape->ndim - 2], 1),
                  n = (double)most(shape->dim[shape->ndim - 1], 1);
-    const double blocks = fmin(fmax(2 * m * n * (double)depth / 4e6, 1), 4 * rt_workers_for_shaping());
-    double columns = fmin(fmax(round(sqrt(blocks * 2 * n / m)), 1), blocks), rows = ceil(blocks / columns);
+    const int workers = rt_workers_for_shaping();
+    const bool few = workers <= 4;
+    const double most_blocks = workers == 1 ? 1 : (few ? 2 : 4) * workers;
+    const double many = fmin(fmax(2 * m * n * (double)depth / 4e6, 1), most_blocks);
+    const double blocks = few ? ceil(many) : many;
+    /* a block's part of a and of b is packed for it: for few workers whole columns, which pack all of a for each, cost least */
+    const double wanted = few ? round(n / 64) : round(sqrt(blocks * 2 * n / m));
+    double columns = fmin(fmax(wanted, 1), blocks), rows = ceil(blocks / columns);
 
     if (tile_forced(shape, mb, nb))
         return;
@@ -51,7 +58,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, bo
         *mb = device_step(shape->dim[shape->ndim - 2]);
         *nb = device_step(shape->dim[shape->ndim - 1]);
     } else {
-        if (rt_workers_for_shaping() > 4)
+        if (!few)
             whole_rounds(m, n, (int64_t)blocks, &rows, &columns);
         *mb = least(round_up((int64_t)ceil(m / rows), 8), 2048);
         *nb = least(round_up((int64_t)ceil(n / columns), 8), 1024);

@@ -49,7 +49,10 @@ static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype, bool rated
     } else {
         const bool tall = f->m > 16 * f->n;
 
-        f->nb = f->rank <= 128 ? most(f->rank, 1) : f->rank <= 640 && !tall ? 64 : 128;
+        f->nb = f->rank <= 128                   ? most(f->rank, 1)
+                : f->rank <= 640 && !tall        ? 64
+                : f->rank > 3072 && workers <= 4 ? 192
+                                                 : 128;
         if (tall) /* blocks that stay in the cache, for all workers */
             f->mb = round_up(most(least(f->m / (4 * workers), 8000), 2000), f->nb);
         else

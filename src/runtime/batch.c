@@ -2,6 +2,7 @@
 /* Building tasks: everything that may fail happens here. A task is one block of memory, taken from those that are done. */
 #include "runtime/core.h"
 #include <darray/runtime.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,7 +310,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
             t->datum[i] = datum_of(t, o);
             if (o->owner)
                 rt_owner_retain(o->owner);
-            seconds += elements(o) * (double)(o->dtype ? da_dtype_size(o->dtype) : 1) / 5e9;
+            seconds += elements(o) * (double)(o->dtype ? da_dtype_size(o->dtype) : 1) / 6e9;
         }
     }
     t->call.values = value = (da_value *)(void *)p;
@@ -331,7 +332,7 @@ da_status rt_batch_add(rt_batch *batch, const rt_task_desc *desc, rt_task **out)
     if (desc->flags & RT_NO_INLINE)
         batch->no_inline = true;
     else if (desc->codelet->flops)
-        seconds += desc->codelet->flops(&t->call) / 10e9;
+        seconds = fmax(seconds, desc->codelet->flops(&t->call) / 15e9);
     batch->seconds += seconds;
     batch->count++;
     *(batch->last ? &batch->last->next : &batch->first) = t;

@@ -20,7 +20,7 @@ enum {
     INLINE_TASKS = 16,                     /* most tasks of a batch that is run inline */
     SHAPING_WORKERS = 8,                   /* with DARRAY_REPRODUCIBLE */
 };
-#define INLINE_SECONDS 150e-6
+#define INLINE_SECONDS 200e-6
 static const double start_of_devices = 1; /* seconds, about */
 
 static lock_word commit_lock;
