@@ -60,9 +60,8 @@ DA_NODISCARD da_status da_init(const char *runtime, int workers);
  */
 DA_NODISCARD da_status da_shutdown(void);
 
-/** Name of the runtime in use or, before it starts (or starts anew with accelerators), the one that would be used; "none" if DARRAY_RUNTIME
- *  names none that there is. Static;
- *  never null. */
+/** Name of the runtime in use or, before it starts (or starts anew with accelerators), the one that would be used; "none" if
+ *  DARRAY_RUNTIME names none that there is. Static; never null. */
 DA_API const char *da_runtime_name(void);
 
 /** Number of workers in use or, before the start, that will be asked for: there may be fewer then (da_init()), and fewer once accelerators start. */

@@ -157,14 +157,16 @@ void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile)
         tile[0] = part(shape->dim[0], parts);
         return;
     }
-    /* A matrix: tiles about twice as tall as wide, as many as were wanted or a few less, in whole rounds of the workers. */
+    /* A matrix: tiles about twice as tall as wide, for few workers whole columns, which products with them like best (docs/performance.md); as many
+     * as were wanted or a few less, in whole rounds of the workers. */
+    const double aspect = workers <= 4 ? (double)parts : 2;
     const double rows = (double)shape->dim[ndim - 2], columns = (double)shape->dim[ndim - 1];
     int64_t best = 1;
     double least_cost = INFINITY;
     for (int64_t down = 1; down <= parts && (double)down <= rows; down++) {
         const int64_t across = (double)(parts / down) < columns ? parts / down : (int64_t)columns,
                       n = down * across;
-        const double ratio = rows / (double)down / (columns / (double)across) / 2;
+        const double ratio = rows / (double)down / (columns / (double)across) / aspect;
         const double cost = (ratio < 1 ? 1 / ratio : ratio) * (1 + 2 * (double)(parts - n) / (double)parts) *
                             (n % workers == 0 ? 1 : 1.25);
         if (cost < least_cost) {

@@ -75,7 +75,7 @@ static bool own_tile(const da_array *w, int64_t *mb, int64_t *nb)
     *mb = w->s->tile[down];
     *nb = w->s->tile[across];
     return *mb % *nb == 0 && w->origin[down] % *mb == 0 && w->origin[across] % *nb == 0 &&
-           *nb >= best_nb / 2 && *nb <= 2 * best_nb && *mb <= 2 * best_mb;
+           *nb >= best_nb / 2 && *nb <= 2 * best_nb && *mb <= best_mb + best_mb / 2;
 }
 
 da_status cholesky_tasks(operation *op, da_array *w, int64_t mb, int64_t nb)

@@ -27,7 +27,7 @@ static lock_word commit_lock;
 static _Atomic(const rt_backend *) current; /* null: not started */
 static _Atomic(bool) devices_wanted;        /* somebody asked for them, or has work that may be worth them */
 static _Atomic(bool)
-    provisional; /* OpenMP runs, and nobody has looked for devices; changed under the commit lock */
+    provisional; /* OpenMP runs until somebody looks for devices; changed under the commit lock */
 static _Atomic(bool) changing; /* a thread waits to put StarPU in its place */
 static double look_at;         /* when to think about it again; this and the next two under the commit lock */
 static bool tried;             /* since the start */
@@ -185,12 +185,14 @@ typedef struct map {
 } map;
 static map *maps; /* guarded by the commit lock */
 static _Atomic(int)
-    maps_awaited; /* calls that do not have them yet: then they cannot move; rises under the commit lock */
+    maps_awaited; /* calls that have none yet: then maps cannot move; rises under the commit lock */
+
 static bool no_map_awaited(const void *what)
 {
     (void)what;
     return atomic_load(&maps_awaited) == 0;
 }
+
 static uint64_t map_number;
 static _Thread_local char this_thread; /* its address names the thread */
 static _Thread_local int my_maps;      /* calls of this thread that are, as far as it knows, not undone */
@@ -484,6 +486,7 @@ static da_status change_to_devices(void)
 #if DA_HAVE_STARPU
     int n = workers_asked > 0 ? workers_asked : workers_wanted();
 
+    atomic_store(&devices_wanted, true);
     atomic_store(&provisional, false);
     DA_TRY(rt_starpu.start(&n, workers_asked > 0 || config_get()->num_threads > 0));
     const da_status status = move_maps(&rt_openmp, &rt_starpu);
