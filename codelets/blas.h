@@ -115,6 +115,9 @@
     X(laed4, "laed4", "",                                                                                    \
       (const int *n, const int *i, const void *d, const void *z, void *delta, const void *rho, void *lambda, \
        int *info))                                                                                           \
+    X(lasd4, "lasd4", "",                                                                                    \
+      (const int *n, const int *i, const void *d, const void *z, void *delta, const void *rho, void *sigma,  \
+       void *work, int *info))                                                                               \
     X(syevd, "syevd", "",                                                                                    \
       (const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,        \
        const int *lwork, int *iwork, const int *liwork, int *info, size_t, size_t))                          \

@@ -94,22 +94,24 @@ typedef struct da_heevd_args {
     unsigned vectors; /* if not 0, a becomes the eigenvectors, else it is used up */
 } da_heevd_args;
 
-/* Eigenvalues and eigenvectors of a part of a tridiagonal matrix. */
+/* Of a part of a tridiagonal or bidiagonal matrix. */
 typedef struct da_stedc_args {
     int64_t at; /* its first row in the whole one */
 } da_stedc_args;
 
-/* Two neighbouring parts of one become one (cpu/stedc.inc). */
+/* Two neighbouring parts of one become one (cpu/merge.inc). */
 typedef struct da_merge_args {
-    int64_t top;    /* order of the upper one */
-    int64_t column; /* of the two together, with which the task begins */
+    int64_t top;     /* order of the upper one; of a bidiagonal matrix its columns */
+    int64_t column;  /* of the two together, with which the task begins */
+    unsigned right;  /* bdsdc_product: if not 0, of V, else of U */
+    unsigned turned; /* and not columns but rows of V^T */
 } da_merge_args;
 
-/* What the tasks of a merge tell each other: columns of an array with a row for each eigenvalue. Whole numbers are numbers of the matrices' dtype. */
+/* What the tasks of a merge tell each other: columns of an array with a row for each eigenvalue or singular value. Whole numbers are numbers of the matrices' dtype. */
 enum {
-    DA_PLAN_D,   /* eigenvalues, scaled: of what is kept, ascending, then of what is set aside, ascending */
-    DA_PLAN_Z,   /* of what is kept */
-    DA_PLAN_ROW, /* of what is kept: its column in the packed Q */
+    DA_PLAN_D, /* the parts' values, scaled: of what is kept, ascending, then of what is set aside, ascending */
+    DA_PLAN_Z,      /* of what is kept */
+    DA_PLAN_ROW,    /* of what is kept: its column in the packed Q */
     DA_PLAN_SOURCE, /* the column of Q that is the packed Q's column i */
     DA_PLAN_PLACE, /* what is the result's column i: a root's number or, of what is set aside, a column of the packed Q */
     /* single numbers, in row 0 */
@@ -117,7 +119,7 @@ enum {
     DA_PLAN_LEFT,  /* packed columns that are zero in the lower part: the first ones */
     DA_PLAN_ABOVE, /* packed columns that are not zero in the upper part: these and those behind them */
     DA_PLAN_RHO,
-    DA_PLAN_SCALE, /* eigenvalues are multiplied by this power of two */
+    DA_PLAN_SCALE, /* values are multiplied by this power of two */
     DA_PLAN_COLUMNS
 };
 

@@ -204,6 +204,57 @@ START_TEST(large)
 }
 END_TEST
 
+/* Row i of a bidiagonal matrix: on the diagonal, and beside it. */
+static double row_of(int kind, int64_t i, int64_t n, double eps, double *beside)
+{
+    *beside = 0;
+    switch (kind) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return (double)((7 * i) % n);             /* diagonal: with a zero, and in no order */
+    case 3: *beside = 1; return 1;                    /* a Jordan block */
+    case 4: *beside = 1; return 0;                    /* its nilpotent one: a singular value 0 */
+    case 5: *beside = i % 7 == 6 ? 0 : 0.5; return 1; /* parts that are not coupled: equal singular values */
+    case 6: *beside = i % 21 == 20 ? 64 * eps : 1; return fabs((double)(i % 21) - 10); /* coupled by little */
+    case 7: *beside = pow(10, -(double)i / 3); return pow(10, -(double)i / 4);         /* graded */
+    case 8: *beside = pow(10, (double)(i - n) / 3); return pow(10, (double)(i - n) / 4);
+    case 9: *beside = i < n / 2 ? 0 : 1; return i < n / 2 ? 0 : 2; /* the upper half is zero */
+    case 10: *beside = i < n / 2 ? 1 : 0; return i < n / 2 ? 2 : 0;
+    default: *beside = value() * eps; return value();
+    }
+}
+
+/* Bidiagonal matrices that divide and conquer finds much to set aside in. */
+START_TEST(bidiagonal)
+{
+    enum { KINDS = 12 };
+    const da_dtype dtype = float_dtypes[_i % 4];
+    static const int64_t sizes[] = {200, 61, 23};
+    const int64_t n = sizes[_i / 4], m = n + 3;
+
+    seed_values((uint64_t)_i);
+    if (_i / 4 > 0)
+        ck_ok(da_blocks(_i / 4 == 1 ? DA_SHAPE(8, 8) : DA_SHAPE(1, 1)));
+    for (int kind = 0; kind < KINDS; kind++) {
+        z *a = new_values(m * n);
+        char what[40];
+
+        for (int64_t i = 0; i < n; i++) {
+            double beside;
+
+            a[i + i * m] = row_of(kind, i, n, eps_of(dtype), &beside);
+            if (i + 1 < n)
+                a[i + (i + 1) * m] = beside;
+        }
+        round_values(dtype, a, m * n);
+        snprintf(what, sizeof what, "bidiagonal, kind %d", kind);
+        check_svd(VIEW_PLAIN, dtype, m, n, a, what);
+        free(a);
+    }
+    ck_ok(da_blocks(DA_SCALAR_SHAPE));
+}
+END_TEST
+
 START_TEST(batches)
 {
     const int64_t m = 9, n = 5, count = 6;
@@ -305,4 +356,5 @@ END_TEST
 DA_TEST_MAIN("svd", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE_SWEEP("spectra", SPECTRA *FLOAT_DTYPES, spectra),
              DA_CASE_LOOP("special", FLOAT_DTYPES, special, large, not_finite),
-             DA_CASE_LOOP("batches", 2, batches), DA_CASE("arguments", bad_arguments))
+             DA_CASE_LOOP("bidiagonal", FLOAT_DTYPES * 3, bidiagonal), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE("arguments", bad_arguments))

@@ -250,7 +250,7 @@ static void setup_stedc_deflate(work *w)
     w->content[2] = IDENTITY;
 }
 
-static void setup_stedc_pack(work *w)
+static void setup_merge_pack(work *w)
 {
     setup_merge(w, 0);
 }
@@ -267,7 +267,7 @@ static void setup_stedc_order(work *w)
     set_shape(w, 1, w->n, 1);
 }
 
-#define setup_stedc_product setup_stedc_pack
+#define setup_stedc_product setup_merge_pack
 
 static void setup_larft(work *w)
 {
@@ -319,6 +319,29 @@ static void setup_bdsdc(work *w)
 }
 
 #define setup_bdsdc_values setup_bdsdc
+#define setup_bdsdc_begin setup_bdsdc
+
+static void setup_bdsdc_leaf(work *w)
+{
+    w->value.stedc = (da_stedc_args){0};
+    w->content[0] = w->content[1] = RANDOM;
+}
+
+static void setup_bdsdc_deflate(work *w)
+{
+    setup_merge(w, 4);
+    set_shape(w, 1, 1, 0);
+    w->content[2] = w->content[3] = IDENTITY;
+}
+
+#define setup_bdsdc_secular setup_stedc_secular
+#define setup_bdsdc_order setup_stedc_order
+
+static void setup_bdsdc_product(work *w)
+{
+    setup_merge(w, 0);
+    w->content[3] = RANDOM;
+}
 
 static void setup_geev(work *w)
 {

@@ -2,8 +2,8 @@
 /*
  * Singular values by LAPACK's divide and conquer. Small matrices, tall ones and what devices may have in one task a matrix, gesdd. Others in its steps.
  * a = Q B P^H by gebrd's algorithm (codelets/cpu/gebrd.inc): for each column a task that makes Q's reflector, tasks that multiply the trailing matrix
- * by it, and the same for the row and P's; after each panel the trailing matrix is updated by block columns. B = U S V^H in one task. Q U in block
- * columns and V^H P^H in block rows.
+ * by it, and the same for the row and P's; after each panel the trailing matrix is updated by block columns. B = U S V^T by divide and conquer
+ * (bidiagonal.c). Q U in block columns and V^T P^H in block rows.
  *
  * A wide matrix is taken as its transpose, a^T = U S V^H, so that a = conj(V) S U^T: the factors are the other's transposes, which are views.
  */
@@ -234,7 +234,7 @@ static da_status reduce_panel(operation *op, panel *w)
     return DA_OK;
 }
 
-static da_status bidiagonal_tasks(operation *op, const reduction *r, const lead *at)
+static da_status bidiagonal_form(operation *op, const reduction *r, const lead *at)
 {
     const da_gesdd_args args = {.rows = r->f->turned};
     const int64_t m = rows_of(r->x), n = cols_of(r->x);
@@ -270,14 +270,13 @@ static da_status svd_steps(operation *op, const factors *f)
 {
     const int64_t n = cols_of(f->a), ib = least(REFLECTORS, f->width);
     const da_shape t_shape = shape_with(f->a, ib, n);
-    const da_bdsdc_args args = {.offset = f->turned ? rows_of(f->a) : n};
-    const span all = {0, n};
     da_array *tq = NULL, *tp = NULL;
     int64_t tile[DA_MAX_NDIM];
     reduction r;
-    task_builder t;
+    bidiagonal b;
 
     DA_TRY(reduction_begin(op, &r, f));
+    DA_TRY(bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->width, f->turned ? rows_of(f->a) : n));
     if (f->u) {
         tile_with(tile, &t_shape, ib, ib);
         DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
@@ -286,18 +285,8 @@ static da_status svd_steps(operation *op, const factors *f)
     const reflectors q = {.v = r.x, .tau = r.values, .column = 0, .factors = tq, .ib = ib};
     const reflectors p = {.v = r.p, .lower = 1, .tau = r.values, .column = 1, .factors = tp, .ib = ib};
     EACH_LEAD (at, r.x) {
-        DA_TRY(bidiagonal_tasks(op, &r, &at));
-        task_begin(&t, f->u ? &da_codelet_bdsdc : &da_codelet_bdsdc_values);
-        access_block(&t, r.values, &at, all, (span){0, 4}, DA_MODE_READ);
-        access_vector(&t, f->s, &at, all, DA_MODE_WRITE);
-        if (f->u) {
-            access_block(&t, f->u, &at, (span){0, rows_of(f->u)}, (span){0, cols_of(f->u)}, DA_MODE_WRITE);
-            access_block(&t, f->vh, &at, all, all, DA_MODE_WRITE);
-        }
-        task_value(&t, &args, sizeof args);
-        task_priority(&t, PRIORITY_FIRST);
-        task_fault(&t, op->fault, 0);
-        DA_TRY(task_add(&t, &op->batch));
+        DA_TRY(bidiagonal_form(op, &r, &at));
+        DA_TRY(bidiagonal_tasks(op, &b, &at));
         if (f->u) {
             DA_TRY(apply_reflectors(op, &at, &q, f->u, false, f->width));
             DA_TRY(apply_reflectors(op, &at, &p, f->vh, true, f->width));

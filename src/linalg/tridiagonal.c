@@ -94,7 +94,7 @@ static da_status pack_and_solve(operation *op, const tridiagonal *t, const lead 
     task_fault(&b, op->fault, rows_of(t->z) - all.n);
     DA_TRY(task_add(&b, &op->batch));
 
-    task_begin(&b, &da_codelet_stedc_pack);
+    task_begin(&b, &da_codelet_merge_pack);
     access_block(&b, t->plan, at, all, plan, DA_MODE_READ);
     access_block(&b, t->q, at, all, all, DA_MODE_READ);
     access_block(&b, t->packed, at, all, p, DA_MODE_WRITE);
