@@ -6,6 +6,7 @@
  * one list from the latest to the oldest as well, so that the oldest can be dropped first or told to the system as disposable.
  */
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/memory.h"
 #include <pthread.h>
@@ -218,13 +219,6 @@ static bool classify(size_t bytes, int *index, size_t *size)
     return true;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Take the latest block of a class from the cache. Locked. */
 static void *pop(int index, size_t size)
 {
@@ -299,7 +293,7 @@ static void push(void *p, int index, size_t size)
     *(newest ? &newest->newer : &oldest) = k;
     newest = k;
     k->disposable = false;
-    k->since = now();
+    k->since = clock_seconds(CLOCK_MONOTONIC_COARSE);
     dispose(k->since);
 }
 

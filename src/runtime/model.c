@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/model.h"
 #include "base/base.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 static const double
     incredible = 20, /* a single sample so many times worse than another kind's is tried again at once */
@@ -19,14 +19,6 @@ enum {
 };
 
 /* ---- the machine ---- */
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void model_machine_measure(model_machine *machine)
 {

@@ -9,6 +9,7 @@
  * a thread of the library's own opens, so that its size and place have nothing to do with the user's regions and threads. A worker
  * takes ready tasks, looks for more for a short while, then sleeps. A task that makes another one ready hands its worker over.
  */
+#include "base/clock.h"
 #include "base/lock.h"
 #include "runtime/backend.h"
 #include "runtime/topology.h"
@@ -271,13 +272,6 @@ static void push(ready_list *ready)
 }
 
 /* ---- workers ---- */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The next ready task, or null when the team stops. */
 static rt_task *get(worker *w)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/record.h"
+#include "base/clock.h"
 #include "codelets/expr_program.h"
 #include "codelets/hash.h"
 #include "runtime/core.h"
@@ -24,10 +25,7 @@ static _Thread_local uint64_t last_recording;
 
 double record_clock(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
 bool record_grow(void *array, int64_t *capacity, int64_t needed, size_t size)

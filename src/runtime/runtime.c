@@ -5,6 +5,7 @@
  * Everything that gives a task its place in the order happens under one lock, the commit lock. Before a runtime is started, inline
  * work and host access go through the OpenMP runtime's queues, which need no thread.
  */
+#include "base/clock.h"
 #include "runtime/core.h"
 #include "runtime/rehearse.h"
 #include "runtime/topology.h"
@@ -44,13 +45,6 @@ static const rt_backend *placer(void)
 {
     const rt_backend *b = atomic_load_explicit(&current, memory_order_acquire);
     return b && !atomic_load_explicit(&forked, memory_order_relaxed) ? b : &rt_openmp;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- sleeping until a condition on some address may have become true ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_models.h"
+#include "base/clock.h"
 #include "runtime/starpu_device.h"
 
 #include <inttypes.h>
@@ -8,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const enum starpu_worker_archtype archs[DA_DEVICE_KINDS] = {[DA_DEVICE_CPU] = STARPU_CPU_WORKER,
@@ -37,14 +37,6 @@ static struct {
     _Alignas(64) double functions; /* seconds in tasks' functions, ever */
     double ended;                  /* when its latest task was done */
 } worker[STARPU_NMAXWORKERS + 1];
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int this_worker(void)
 {
