@@ -23,14 +23,14 @@ enum {
 void model_machine_measure(model_machine *machine)
 {
     enum { N = 1 << 12, ROUNDS = 8 };
-    static float x[N], y[N]; /* in a cache: what tiles are */
+    float x[N] = {0}, y[N] = {0}; /* in a cache: what tiles are */
     double best = 1;
 
-    memset(machine, 0, sizeof *machine);
     for (int round = 0; round < ROUNDS; round++) {
         const double start = now();
         for (int i = 0; i < N; i++)
             y[i] = y[i] * 0.5F + x[i];
+        __asm__ volatile("" : : "r"(y) : "memory"); /* somebody may look at them */
         const double t = now() - start;
         if (t > 0 && t < best)
             best = t;
@@ -45,6 +45,14 @@ void model_machine_measure(model_machine *machine)
     }
 }
 
+/* Measured when first asked for. */
+static const model_peak *peak_of(const model *m, int kind)
+{
+    if (m->machine->peak[DA_DEVICE_CPU].flops == 0)
+        model_machine_measure(m->machine);
+    return &m->machine->peak[kind];
+}
+
 static double clean(double seconds)
 {
     return seconds > shortest ? seconds < MODEL_NEVER ? seconds : MODEL_NEVER : shortest;
@@ -53,13 +61,13 @@ static double clean(double seconds)
 /* From the peaks alone. */
 static double prior(const model *m, int kind, const model_size *size)
 {
-    const double bytes = m->machine->peak[kind].bytes, flops = m->machine->peak[kind].flops;
-    double t = m->machine->peak[kind].seconds;
+    const model_peak *const peak = peak_of(m, kind);
+    double t = peak->seconds;
 
-    if (bytes > 0 && size->bytes > 0)
-        t += size->bytes / bytes;
-    if (flops > 0 && size->flops > 0)
-        t += size->flops / flops;
+    if (peak->bytes > 0 && size->bytes > 0)
+        t += size->bytes / peak->bytes;
+    if (peak->flops > 0 && size->flops > 0)
+        t += size->flops / peak->flops;
     return clean(t);
 }
 
@@ -339,7 +347,7 @@ static void make_curve(model *m, int kind)
         }
     if (p.n > 0 &&
         low == high) { /* one size: as if a part of it were there for every task, the rest grew with it */
-        const double fixed = m->machine->peak[kind].seconds;
+        const double fixed = peak_of(m, kind)->seconds;
         double mean = 0;
         for (int i = 0; i < p.n; i++)
             mean += p.y[i] / p.n;

@@ -23,12 +23,15 @@ typedef struct model_size {
     double flops;       /* 0 if unknown */
 } model_size;
 
-/* What is known without measuring any task, and what trying costs. */
+/* What a kind of worker reaches. */
+typedef struct model_peak {
+    double flops, bytes; /* a second */
+    double seconds;      /* of any task */
+} model_peak;
+
+/* What is known without measuring any task, and what trying costs. Zero-initialised is valid: the peaks are measured once they are needed. */
 typedef struct model_machine {
-    struct {
-        double flops, bytes; /* a second */
-        double seconds;      /* of any task */
-    } peak[DA_DEVICE_KINDS];
+    model_peak peak[DA_DEVICE_KINDS];
     double worked; /* seconds of all tasks since the start */
     double wasted; /* of those, what trials took longer than the best kind of worker would have */
 } model_machine;
@@ -81,7 +84,7 @@ typedef struct model {
 model *model_new(model_machine *machine, const char *symbol);
 void model_free(model *m);
 
-/* Peaks for a start: the CPU's are measured, devices' assumed so that they are tried. Takes a millisecond. */
+/* Peaks for a start: the CPU's are measured, devices' assumed so that they are tried. Takes some 10 us. */
 void model_machine_measure(model_machine *machine);
 
 /* A sample of the time that a task of this size takes. */

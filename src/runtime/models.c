@@ -23,6 +23,7 @@ void models_clear(models *m)
     }
     m->first = NULL;
     m->count = 0;
+    m->machine = (model_machine){.worked = 0};
 }
 
 model *models_get(models *m, const char *symbol)
@@ -270,7 +271,6 @@ models *models_here(void)
     lock_acquire(&of_file.lock);
     if (!is_read) {
         is_read = true;
-        model_machine_measure(&of_file.machine);
         if (models_read(&of_file, NULL) != DA_OK) {
             log_line(1, "times measured earlier are not known: %s", da_error());
             err_clear();

@@ -293,7 +293,6 @@ void spu_models_start(void)
         return;
     memset(worker, 0, sizeof worker);
     lock_acquire(&live.lock); /* rehearsals in other threads may look at them from now on */
-    model_machine_measure(&live.machine);
     if (models_read(&live, NULL) != DA_OK) {
         log_line(1, "starpu: times measured earlier are not known: %s", da_error());
         err_clear();
