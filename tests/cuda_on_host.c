@@ -50,10 +50,14 @@ cudaError_t cudaSetDevice(int device)
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
 {
     (void)device;
-    if (attribute != cudaDevAttrComputeCapabilityMajor && attribute != cudaDevAttrComputeCapabilityMinor)
-        return cudaErrorInvalidValue;
-    *value = attribute == cudaDevAttrComputeCapabilityMajor ? cuda_on_host.capability / 10
-                                                            : cuda_on_host.capability % 10;
+    switch (attribute) {
+    case cudaDevAttrComputeCapabilityMajor: *value = cuda_on_host.capability / 10; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = cuda_on_host.capability % 10; break;
+    case cudaDevAttrMultiProcessorCount: *value = 10; break;
+    case cudaDevAttrClockRate: *value = 1000000; break; /* kHz */
+    case cudaDevAttrSingleToDoublePrecisionPerfRatio: *value = 32; break;
+    default: return cudaErrorInvalidValue;
+    }
     return cudaSuccess;
 }
 

@@ -1239,6 +1239,34 @@ START_TEST(too_old)
 }
 END_TEST
 
+/* Its peaks are those of ten multiprocessors of this capability at 1 GHz; f64 is a 32nd. */
+START_TEST(described)
+{
+    static const struct {
+        int capability, lanes;
+    } cases[] = {{37, 192}, {52, 128}, {60, 64},  {61, 128}, {75, 64},
+                 {80, 64},  {86, 128}, {90, 128}, {120, 128}};
+    da_device_about about;
+    double seconds = 0, bytes = 0;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pretended->capability = cases[i].capability;
+        ck_assert(ops->describe(0, &about));
+        ck_assert_double_eq(about.flops, 2e10 * cases[i].lanes);
+        ck_assert_double_eq(about.doubles, about.flops / 32);
+    }
+    pretended->capability = 90;
+    ck_assert_str_eq(about.name, "a host that pretends");
+    ck_assert_int_eq(about.memory, 1 << 30);
+    ck_assert(ops->measure(0, &seconds, &bytes));
+    ck_assert(seconds > 0 && seconds < 1e-2);
+    ck_assert(bytes > 1e7 && bytes < 1e14);
+    pretended->no_plain = 1;
+    ck_assert(!ops->measure(0, &seconds, &bytes));
+    ck_assert_int_eq(pretended->no_plain, 0);
+}
+END_TEST
+
 static da_status potrf_on(cudaStream_t queue, operand *a, void *data)
 {
     const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, da_codelet_potrf.name);
@@ -1384,7 +1412,8 @@ int main(int argc, char **argv)
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
-    const da_test_case pretending[] = {DA_CASE("device", too_old, nothing_launched, scratch_of_two_kinds)};
+    const da_test_case pretending[] = {
+        DA_CASE("device", too_old, described, nothing_launched, scratch_of_two_kinds)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];

@@ -1014,6 +1014,27 @@ START_TEST(counts)
 }
 END_TEST
 
+START_TEST(described)
+{
+    const da_device_ops *const ops = da_device_module_of(DA_DEVICE_OPENCL, NULL);
+
+    setenv("STARPU_OPENCL_ON_CPUS", "1", 1);
+    const int n = ops->count();
+    for (int i = 0; i <= n; i++) {
+        da_device_about about;
+        double seconds = 0, bytes = 0;
+        ck_assert(ops->describe(i, &about) == (i < n));
+        ck_assert(ops->measure(i, &seconds, &bytes) == (i < n));
+        if (i == n)
+            continue;
+        ck_assert(about.name[0] && about.memory > 0);
+        ck_assert(about.flops > 1e8 && about.flops < 1e16);
+        ck_assert(seconds > 0 && seconds < 1e-2);
+        ck_assert(bytes > 1e8 && bytes < 1e14);
+    }
+}
+END_TEST
+
 /* ---- several threads launch one kernel ---- */
 
 enum { THREADS = 4, ROUNDS = 200 };
@@ -1244,7 +1265,7 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("matrix", 4, triangles, exchanges, exchanges_of_no_rows, norms, determinants, ranks,
                      truncations, placed_columns),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
-        DA_CASE("module", counts, complaints, threads),
+        DA_CASE("module", counts, described, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),
         DA_CASE("refused", refused),
         DA_CASE("products over NaN", products_over_nan),

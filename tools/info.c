@@ -126,19 +126,18 @@ static void devices(report *r)
         const int n = ops ? ops->count() : 0;
 
         for (int i = 0; i < n; i++) {
-            char name[256] = "";
-            int64_t memory = 0;
-            const bool known = ops->describe && ops->describe(i, name, sizeof name, &memory);
+            da_device_about about = {.memory = 0};
+            const bool known = ops->describe && ops->describe(i, &about);
 
             report_object(r, NULL);
             report_text(r, "kind", "%s", kind_names[k]);
             report_number(r, "index", i);
             if (known)
-                report_text(r, "name", "%s", name);
+                report_text(r, "name", "%s", about.name);
             else
                 report_nothing(r, "name", "unknown");
-            if (known && memory > 0)
-                report_bytes(r, "memory", memory);
+            if (known && about.memory > 0)
+                report_bytes(r, "memory", about.memory);
             else
                 report_nothing(r, "memory", "unknown");
             report_close(r);

@@ -344,17 +344,77 @@ static int count(void)
     return 0;
 }
 
-static bool describe(int index, char *name, size_t size, int64_t *memory)
+/* 0 if the driver does not say. */
+static double attribute(enum cudaDeviceAttr which, int index)
 {
-    struct cudaDeviceProp about;
+    int value = 0;
 
-    if (cudaGetDeviceProperties(&about, index) != cudaSuccess) {
+    if (cudaDeviceGetAttribute(&value, which, index) == cudaSuccess)
+        return value;
+    (void)cudaGetLastError();
+    return 0;
+}
+
+/* Units of a multiprocessor that multiply and add two floats in each cycle. */
+static double lanes_of(int capability)
+{
+    if (capability < 50)
+        return 192;
+    return capability == 60 || (capability >= 70 && capability <= 80) ? 64 : 128;
+}
+
+static bool describe(int index, da_device_about *about)
+{
+    struct cudaDeviceProp is;
+    int capability = 0;
+
+    if (cudaGetDeviceProperties(&is, index) != cudaSuccess ||
+        cuda_capability(index, &capability) != cudaSuccess) {
         (void)cudaGetLastError();
         return false;
     }
-    snprintf(name, size, "%s", about.name);
-    *memory = (int64_t)about.totalGlobalMem;
+    const double ratio = attribute(cudaDevAttrSingleToDoublePrecisionPerfRatio, index);
+    *about = (da_device_about){.memory = (int64_t)is.totalGlobalMem};
+    snprintf(about->name, sizeof about->name, "%s", is.name);
+    about->flops = 2e3 * attribute(cudaDevAttrClockRate, index) *
+                   attribute(cudaDevAttrMultiProcessorCount, index) * lanes_of(capability);
+    about->doubles = ratio > 0 ? about->flops / ratio : 0;
     return true;
+}
+
+typedef struct copies {
+    cudaStream_t stream;
+    char *memory; /* both pieces */
+} copies;
+
+enum { COPIED = 1 << 26 }; /* more than caches hold, mostly */
+
+static bool copy_within(void *ctx, size_t bytes)
+{
+    const copies *const c = ctx;
+
+    return cudaMemcpyAsync(c->memory + COPIED, c->memory, bytes, cudaMemcpyDeviceToDevice, c->stream) ==
+               cudaSuccess &&
+           cudaStreamSynchronize(c->stream) == cudaSuccess;
+}
+
+static bool measure(int index, double *seconds, double *bytes)
+{
+    copies c = {.memory = NULL};
+    int before = 0;
+    bool measured = false;
+
+    if (cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(index) == cudaSuccess) {
+        if (cudaStreamCreateWithFlags(&c.stream, cudaStreamNonBlocking) == cudaSuccess) {
+            measured = cudaMalloc((void **)&c.memory, 2 * (size_t)COPIED) == cudaSuccess &&
+                       da_device_time_copies(copy_within, &c, COPIED, seconds, bytes);
+            (void)cudaFree(c.memory);
+            (void)cudaStreamDestroy(c.stream);
+        }
+        (void)cudaSetDevice(before);
+    }
+    (void)cudaGetLastError();
+    return measured;
 }
 
 /* Devices older than the toolkit knows start, but there are no kernels for them. The context stays: the runtime uses the same one. */
@@ -443,6 +503,7 @@ const da_device_ops *da_device_module(void)
         .has = has,
         .compile = cuda_compile,
         .describe = describe,
+        .measure = measure,
         .usable = usable,
         .compiled = compiled,
         .leave = cuda_leave,

@@ -48,6 +48,14 @@ typedef struct da_device_arg {
     size_t size;
 } da_device_arg;
 
+/* What a device is. */
+typedef struct da_device_about {
+    char name[256];
+    int64_t memory; /* bytes */
+    double flops,
+        doubles; /* at most, a second, in f32 and f64, by its clock and what it has of units; 0: unknown */
+} da_device_about;
+
 /* What a module offers; its one exported function is `const da_device_ops *da_device_module(void)`. */
 struct da_device_ops {
     int version; /* DA_DEVICE_VERSION of the library it was built with */
@@ -71,8 +79,11 @@ struct da_device_ops {
     bool (*has)(da_dtype dtype);
     /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */
     da_status (*compile)(const char *source, char *log, size_t log_size);
-    /* Name and bytes of memory of device `index`, counted as count() does; false if it cannot be asked. May be null: then nobody knows. */
-    bool (*describe)(int index, char *name, size_t size, int64_t *memory);
+    /* What device `index` is, counted as count() does, without starting it; false if it cannot be asked. May be null: then nobody knows. */
+    bool (*describe)(int index, da_device_about *about);
+    /* What it reaches: seconds of the smallest piece of work until its end is known, and bytes a second that its kernels read and write. Brings
+     * it up for it, and takes some 10 ms. False if that fails. May be null: then nobody knows. */
+    bool (*measure)(int index, double *seconds, double *bytes);
     /* Bytes of the largest single piece that every device of this kind can hold. May be null: no limit of its own. */
     int64_t (*largest)(void);
     /* Brings device `index` up and down again as a runtime would; false, and the reason, if that fails or (*starts) no kernel can be made for
@@ -91,7 +102,7 @@ struct da_device_ops {
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 7 };
+enum { DA_DEVICE_VERSION = 8 };
 
 /* Of outcome(). */
 enum {
@@ -99,6 +110,10 @@ enum {
     DA_REFUSED = 2,  /* compiler, BLAS or device do not take a kernel, nor will they the next time */
     DA_SHORT = 4     /* there was no memory to compile it, or for scratch: it may succeed later */
 };
+
+/* For measure(): `copy` copies so many bytes within the device and waits for them, false if that fails; `most` are many. */
+typedef bool da_device_copier(void *ctx, size_t bytes);
+bool da_device_time_copies(da_device_copier *copy, void *ctx, size_t most, double *seconds, double *bytes);
 
 /* The module of a kind, loaded on first use; null if it is not there (then *reason, if not null, says why; static). */
 const da_device_ops *da_device_module_of(da_device_kind kind, const char **reason);

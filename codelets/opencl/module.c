@@ -166,7 +166,27 @@ static bool count_down(cl_device_id device, void *ctx)
     return --*(int *)ctx < 0;
 }
 
-static bool describe(int index, char *name, size_t size, int64_t *memory)
+/* 0 if the device does not say. */
+static double number(cl_device_id device, cl_device_info which)
+{
+    cl_uint value = 0;
+
+    return clGetDeviceInfo(device, which, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+}
+
+/* Floats that a compute unit multiplies and adds in each cycle: two vectors of a CPU, the usual number of a GPU's lanes. */
+static double lanes_of(cl_device_id device)
+{
+    enum { INTEL = 0x8086 };
+    cl_device_type type = 0;
+
+    if (clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof type, &type, NULL) == CL_SUCCESS &&
+        type & CL_DEVICE_TYPE_CPU)
+        return 2 * number(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
+    return number(device, CL_DEVICE_VENDOR_ID) == INTEL ? 8 : 64;
+}
+
+static bool describe(int index, da_device_about *about)
 {
     cl_device_id const device = find(driven(), count_down, &index);
     char full[1024] = "";
@@ -175,9 +195,48 @@ static bool describe(int index, char *name, size_t size, int64_t *memory)
     if (!device || clGetDeviceInfo(device, CL_DEVICE_NAME, sizeof full, full, NULL) != CL_SUCCESS ||
         clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof bytes, &bytes, NULL) != CL_SUCCESS)
         return false;
-    snprintf(name, size, "%s", full);
-    *memory = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
-    return true;
+    *about = (da_device_about){.memory = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes};
+    snprintf(about->name, sizeof about->name, "%s", full);
+    about->flops = 2e6 * number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY) *
+                   number(device, CL_DEVICE_MAX_COMPUTE_UNITS) * lanes_of(device);
+    return true; /* how many doubles it computes OpenCL does not say */
+}
+
+typedef struct copies {
+    cl_command_queue queue;
+    cl_mem from, to;
+} copies;
+
+static bool copy_within(void *ctx, size_t bytes)
+{
+    const copies *const c = ctx;
+
+    return clEnqueueCopyBuffer(c->queue, c->from, c->to, 0, 0, bytes, 0, NULL, NULL) == CL_SUCCESS &&
+           clFinish(c->queue) == CL_SUCCESS;
+}
+
+static bool measure(int index, double *seconds, double *bytes)
+{
+    enum { COPIED = 1 << 24 };
+    cl_device_id const device = find(driven(), count_down, &index);
+    copies c = {NULL, NULL, NULL};
+    cl_context const context = device ? clCreateContext(NULL, 1, &device, NULL, NULL, NULL) : NULL;
+
+    if (!context)
+        return false;
+    c.queue = clCreateCommandQueue(context, device, 0, NULL);
+    c.from = clCreateBuffer(context, CL_MEM_READ_WRITE, COPIED, NULL, NULL);
+    c.to = clCreateBuffer(context, CL_MEM_READ_WRITE, COPIED, NULL, NULL);
+    const bool measured =
+        c.queue && c.from && c.to && da_device_time_copies(copy_within, &c, COPIED, seconds, bytes);
+    if (c.to)
+        clReleaseMemObject(c.to);
+    if (c.from)
+        clReleaseMemObject(c.from);
+    if (c.queue)
+        clReleaseCommandQueue(c.queue);
+    clReleaseContext(context);
+    return measured;
 }
 
 static bool lower_largest(cl_device_id device, void *ctx)
@@ -361,6 +420,7 @@ const da_device_ops opencl_ops = {
     .has = has,
     .compile = opencl_compile,
     .describe = describe,
+    .measure = measure,
     .largest = largest,
     .usable = usable,
     .compiled = compiled,
