@@ -174,7 +174,7 @@ def test_models(tool, runtimes):
         check(out.startswith("no models"), out)
     for name, flops in (("one", True), ("two", False)):
         made_up(os.path.join(tool.directory, name), "darray_%s_v1_float64" % name, flops)
-        tool.run("models", "import", name)
+        tool.run("models", "import", name, DARRAY_DEVICE="cpu")
     tool.wrong("models", "import", "foreign", says="foreign", status=1)
     out, _ = tool.run("models", "list")
     rows = {line.split()[0]: line.split()[1:4] for line in out.splitlines() if line.startswith("darray_")}
@@ -207,10 +207,28 @@ def test_models(tool, runtimes):
     tool.run("models", "reset", "--all")
     out, _ = tool.run("models", "list")
     check(out.startswith("no models"), out)
-    tool.run("models", "import", "all.models")
+    tool.run("models", "import", "all.models", DARRAY_DEVICE="cpu")
     after = [tool.run("models", "show", name)[0] for name in ("one", "two")]
     check(before == after, "export, reset, import:", before, after)
     tool.wrong("models", "export", "/nowhere/all.models", says="/nowhere/all.models", status=1)
+
+    # times on a device are of no other one; where none is looked for, of that which came first
+    tool.run("models", "reset", "--all")
+    for card, cpu in (("Card A", 1000), ("Card B", 2000)):
+        with open(os.path.join(tool.directory, card), "w", encoding="utf-8") as file:
+            file.write("darray models 2\ndevice cuda 1 2 3 4 %s\n" % card)
+            file.write("darray_x_v1_float64 cpu 0000000a 800 2000 %d 10 5\n" % cpu)
+            file.write("darray_x_v1_float64 cuda 0000000a 800 2000 100 1 5\n")
+        out, _ = tool.run("models", "import", card, DARRAY_DEVICE="cpu")
+        check(out == "imported from %s%s\n" % (card, "" if card == "Card A" else
+                                               "; times on cuda are left out: of Card B, not of Card A"), out)
+    out, _ = tool.run("models", "list")
+    check(out.endswith("\ncuda: Card A\n"), out)
+    out, _ = tool.run("models", "export", "-")
+    check(out == "darray models 2\ndevice cuda 1 2 3 4 Card A\ndarray_x_v1_float64 cpu 0000000a 800 2000 2000 10 5\n"
+          "darray_x_v1_float64 cuda 0000000a 800 2000 100 1 5\n", out)
+    tool.run("models", "reset", "--all")
+    tool.run("models", "import", "all.models", DARRAY_DEVICE="cpu")
 
     # a symbol that would spoil the picture
     with open(os.path.join(tool.directory, "hostile"), "w", encoding="utf-8") as file:

@@ -491,6 +491,87 @@ START_TEST(kept)
 }
 END_TEST
 
+/* The file's models as if they were of another device, or of one that reaches something else. */
+static void rename_device(const char *name, double bytes)
+{
+    models m = {0};
+
+    ck_ok(models_read(&m, NULL));
+    models_device *const d = &m.device[DA_DEVICE_OPENCL];
+    ck_assert_str_ne(d->name, "");
+    ck_assert_double_gt(d->peak.bytes, 1e7);
+    ck_assert_double_gt(d->peak.seconds, 1e-8);
+    if (name)
+        snprintf(d->name, sizeof d->name, "%s", name);
+    d->peak.bytes = bytes;
+    ck_ok(models_write(&m, NULL));
+    models_clear(&m);
+}
+
+/* What is known of this device when StarPU has started. */
+static int sizes_of(const char *symbol, da_device_kind kind)
+{
+    models *const m = spu_models();
+    models_point p;
+    int n = 0;
+
+    ck_assert_ptr_nonnull(m);
+    lock_acquire(&m->lock);
+    for (model *a = m->first; a; a = a->next)
+        n += strcmp(a->symbol, symbol) == 0 ? models_points(a, kind, &p, 1) : 0;
+    lock_release(&m->lock);
+    return n;
+}
+
+/* The device's peaks are measured once. Times and peaks of another device are not used, but replaced. */
+START_TEST(replaced)
+{
+    static const char symbol[] = "darray_replaced_v1_float64";
+    const da_codelet codelet = sleeper("replaced");
+    models m = {0};
+    char told[300], copy[100];
+    int64_t devices;
+
+    for (int d = 0; d < 2; d++) {
+        ck_ok(da_run_on(d ? DA_ON_GPU : DA_ON_CPU));
+        chain(&codelet, faster, 3, &devices);
+    }
+    ck_ok(da_run_on(DA_ANYWHERE));
+    ck_assert_double_gt(spu_models()->device[DA_DEVICE_OPENCL].peak.flops, 1e6);
+    ck_ok(da_shutdown());
+    snprintf(copy, sizeof copy, "%s/copy", getenv("DARRAY_CACHE_DIR"));
+
+    rename_device(NULL, 2e8);
+    ck_ok(da_init(NULL, 0));
+    ck_assert_double_eq(spu_models()->machine.peak[DA_DEVICE_OPENCL].bytes, 2e8);
+    ck_assert_int_eq(sizes_of(symbol, DA_DEVICE_CPU), 1);
+    ck_assert_int_eq(sizes_of(symbol, DA_DEVICE_OPENCL), 1);
+    ck_ok(da_shutdown());
+
+    rename_device("another device", 3e8);
+    ck_ok(models_export(copy));
+    ck_ok(da_init(NULL, 0));
+    ck_assert(spu_models()->machine.peak[DA_DEVICE_OPENCL].bytes != 3e8);
+    ck_assert_int_eq(sizes_of(symbol, DA_DEVICE_CPU), 1);
+    ck_assert_int_eq(sizes_of(symbol, DA_DEVICE_OPENCL), 0);
+    ck_ok(da_shutdown());
+    ck_ok(models_read(&m, NULL));
+    ck_assert_str_ne(m.device[DA_DEVICE_OPENCL].name, "another device");
+    for (const model *a = m.first; a; a = a->next) {
+        models_point p;
+        ck_assert_int_eq(models_points(a, DA_DEVICE_OPENCL, &p, 1), 0);
+    }
+    models_clear(&m);
+
+    /* nor are they imported */
+    ck_ok(models_import(copy, told, sizeof told));
+    ck_assert_msg(strstr(told, "times on opencl are left out: of another device, not of "), "told: %s", told);
+    ck_ok(da_init(NULL, 0));
+    ck_assert_int_eq(sizes_of(symbol, DA_DEVICE_OPENCL), 0);
+    ck_ok(da_shutdown());
+}
+END_TEST
+
 /* A library's codelet whose kernel changed has models of its own. */
 START_TEST(revisions)
 {
@@ -569,6 +650,7 @@ int main(void)
         DA_CASE("scopes", scopes),
         DA_CASE("kept", kept, revisions),
         DA_CASE("expressions", expressions),
+        DA_CASE("replaced", replaced),
     };
 
     setenv("STARPU_OPENCL_ON_CPUS", "1", 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Devices that cannot be started, with two OpenCL devices under StarPU (PoCL will do) of which some give no context. */
+/* Devices that cannot be started, or are unlike, with two OpenCL devices under StarPU (PoCL will do) of which some give no context. */
 #define CL_TARGET_OPENCL_VERSION 120
 #include "test.h"
 
@@ -112,6 +112,34 @@ START_TEST(starts_without_them)
 }
 END_TEST
 
+/* Of two that are unlike the one that computes more is used, if it can be started. */
+START_TEST(unlike_ones)
+{
+    char name[2][256], sentence[300];
+    cl_uint units[2];
+
+    for (int d = 0; d < DEVICES; d++) {
+        ck_assert_int_eq(clGetDeviceInfo(devices[d], CL_DEVICE_NAME, sizeof name[d], name[d], NULL),
+                         CL_SUCCESS);
+        ck_assert_int_eq(
+            clGetDeviceInfo(devices[d], CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units[d], &units[d], NULL),
+            CL_SUCCESS);
+    }
+    ck_assert_str_ne(name[0], name[1]);
+    const int better = broken[0] || (units[1] > units[0] && !broken[1]);
+    ck_assert_int_eq(da_num_devices(), 1);
+    da_set_log(note, NULL);
+    work();
+    ck_assert_int_eq(da_num_devices(), 1);
+    ck_assert(tasks_on_devices() > 0);
+    snprintf(sentence, sizeof sentence, "OpenCL device %d, %s, is not used: it is unlike", !better,
+             name[!better]);
+    ck_assert_msg(!!strstr(told, sentence) == !(broken[0] || broken[1]), "told: %s", told);
+    ck_ok(da_shutdown());
+    da_set_log(NULL, NULL);
+}
+END_TEST
+
 /* StarPU has measured nothing yet, and would do so on all devices: it is not started. */
 START_TEST(starts_without_starpu)
 {
@@ -133,11 +161,12 @@ START_TEST(starts_without_starpu)
 END_TEST
 
 /* DARRAY_TEST_BROKEN: the numbers of those that fail, such as "01". DARRAY_TEST_COLD: StarPU has not been started before; else it has, with
- * all devices, by a process of its own. */
+ * all devices, by a process of its own. DARRAY_TEST_UNLIKE: they are. */
 int main(int argc, char **argv)
 {
     const da_test_case warm[] = {DA_CASE("start", starts_without_them)};
     const da_test_case cold[] = {DA_CASE("first start", starts_without_starpu)};
+    const da_test_case unlike[] = {DA_CASE("unlike", unlike_ones)};
     const char *const which = getenv("DARRAY_TEST_BROKEN");
     const bool is_cold = getenv("DARRAY_TEST_COLD");
     static char home[] = "/tmp/darray-start-XXXXXX";
@@ -158,7 +187,7 @@ int main(int argc, char **argv)
     snprintf(command, sizeof command, "DARRAY_TEST_BROKEN= '%s' before", argv[0]);
     if (!is_cold && system(command) != 0)
         return EXIT_FAILURE;
-    result = da_test_run("device start", is_cold ? cold : warm, 1);
+    result = da_test_run("device start", is_cold ? cold : getenv("DARRAY_TEST_UNLIKE") ? unlike : warm, 1);
     snprintf(command, sizeof command, "rm -rf %s", home);
     return system(command) == 0 ? result : EXIT_FAILURE;
 }

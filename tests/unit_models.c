@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static const model_machine peaks = {
-    .peak = {[DA_DEVICE_CPU] = {.flops = 1e10, .bytes = 1e10, .seconds = 1e-6},
-             [DA_DEVICE_CUDA] = {.flops = 1e12, .bytes = 1e11, .seconds = 1e-5},
-             [DA_DEVICE_OPENCL] = {.flops = 1e12, .bytes = 1e11, .seconds = 1e-5}}};
+    .peak = {[DA_DEVICE_CPU] = {.flops = 1e10, .doubles = 1e10, .bytes = 1e10, .seconds = 1e-6},
+             [DA_DEVICE_CUDA] = {.flops = 1e12, .doubles = 1e12, .bytes = 1e11, .seconds = 1e-5},
+             [DA_DEVICE_OPENCL] = {.flops = 1e12, .doubles = 1e12, .bytes = 1e11, .seconds = 1e-5}}};
 
 #define CPU DA_DEVICE_CPU
 #define GPU DA_DEVICE_CUDA
@@ -182,15 +182,41 @@ END_TEST
 
 START_TEST(measured_peaks)
 {
-    model_machine machine;
+    model_machine machine = {.peak = {[DA_DEVICE_OPENCL] = {.bytes = 1e7}}};
 
     model_machine_measure(&machine);
     for (int k = 0; k < DA_DEVICE_KINDS; k++) {
         ck_assert_double_gt(machine.peak[k].flops, 1e6);
         ck_assert_double_lt(machine.peak[k].flops, 1e16);
+        ck_near(machine.peak[k].doubles, machine.peak[k].flops / 2, 1e-12);
         ck_assert_double_gt(machine.peak[k].bytes, 1e6);
         ck_assert_double_lt(machine.peak[k].bytes, 1e16);
         ck_assert_double_gt(machine.peak[k].seconds, 0);
+    }
+    ck_assert_double_eq(machine.peak[DA_DEVICE_OPENCL].bytes, 1e7); /* what is known stays */
+}
+END_TEST
+
+/* What a device reaches counts; of doubles it may compute far less. What is unknown is as if it were ten times the CPU's. */
+START_TEST(devices_peaks)
+{
+    static const char *const symbols[] = {"darray_x_v1_float32", "darray_x_v1_complex64",
+                                          "darray_x_v1_float64", "darray_x_v1_complex128"};
+    const model_size s = size_of(1000);
+
+    for (int i = 0; i < 4; i++) {
+        model_machine machine = peaks;
+        machine.peak[GPU].doubles = machine.peak[GPU].flops / 32;
+        model *const m = model_new(&machine, symbols[i]);
+        ck_near(model_expect(m, GPU, &s), 1e-5 + (i < 2 ? 1 : 32) * 2e9 / 1e12 + 8e6 / 1e11, 1e-9);
+        model_free(m);
+
+        machine = (model_machine){.peak = {[DA_DEVICE_CUDA] = {.bytes = 2e6}}};
+        model *const unknown = model_new(&machine, symbols[i]);
+        const double t = model_expect(unknown, GPU, &s);
+        const model_peak *const cpu = &machine.peak[CPU];
+        ck_near(t, 1e-5 + 2e9 / (10 * (i < 2 ? cpu->flops : cpu->doubles)) + 8e6 / 2e6, 1e-9);
+        model_free(unknown);
     }
 }
 END_TEST
@@ -242,9 +268,19 @@ static run chain(model *m, const model_size *s, double cpu, double gpu, int n)
     return r;
 }
 
-/* Nothing known: {CPU, device} */
+static model_machine promising(double factor)
+{
+    model_machine machine = peaks;
+    model_peak *const p = &machine.peak[GPU];
+
+    *p = (model_peak){factor * p->flops, factor * p->doubles, factor * p->bytes, p->seconds / factor};
+    return machine;
+}
+
+/* Nothing known: {CPU, device}. Whatever its peaks promise, a device is tried, and costs no more. */
 START_TEST(first_runs)
 {
+    static const double promises[] = {1, 1e-4, 1e4};
     static const double costs[][2] = {{1e-3, 10e-3}, {1e-3, 0.1e-3}, {20e-6, 200e-6}, {20e-6, 2e-6},
                                       {0.1, 1},      {0.1, 0.01},    {1e-3, 1e-3},    {1e-6, 50e-6}};
 
@@ -252,7 +288,7 @@ START_TEST(first_runs)
         for (int flops = 0; flops < 2; flops++) {
             static const int lengths[] = {1, 5, 20, 50, 100};
             for (size_t j = 0; j < sizeof lengths / sizeof lengths[0]; j++) {
-                model_machine machine = peaks;
+                model_machine machine = promising(promises[_i]);
                 model *const m = model_new(&machine, "darray_x_v1_float64");
                 model_size s = size_of(10);
                 s.flops = flops ? s.flops : 0;
@@ -263,7 +299,7 @@ START_TEST(first_runs)
                               lengths[j], t, alone);
                 model_free(m);
             }
-            model_machine machine = peaks;
+            model_machine machine = promising(promises[_i]);
             model *const m = model_new(&machine, "darray_x_v1_float64");
             const double cpu = costs[i][0], gpu = costs[i][1];
             model_size s = size_of(100);
@@ -402,7 +438,7 @@ START_TEST(files)
 {
     models m = {0}, back = {0};
     models_point p[8];
-    char path[PATH_MAX], copy[PATH_MAX];
+    char path[PATH_MAX], copy[PATH_MAX], told[100];
 
     fill(&m);
     ck_assert_int_eq(m.count, 3);
@@ -445,10 +481,137 @@ START_TEST(files)
     ck_ok(models_export(copy));
     ck_ok(models_reset(NULL));
     ck_assert_int_eq(lines_of(path), 1);
-    ck_ok(models_import(copy));
+    ck_ok(models_import(copy, told, sizeof told));
     ck_assert_int_eq(lines_of(path), 1 + 2 * 4 + 4);
     models_clear(&m);
     models_clear(&back);
+}
+END_TEST
+
+/* ---- devices ---- */
+
+static const models_device card = {"Card 1 (fast)", {4e12, 2e12, 5e11, 7e-6}},
+                           other_card = {"Card 2", {.flops = 8e12}};
+
+/* Sizes of the models on that kind of worker. */
+static int sizes_on(const models *m, da_device_kind kind)
+{
+    models_point p;
+    int n = 0;
+
+    for (const model *a = m->first; a; a = a->next)
+        n += models_points(a, kind, &p, 1);
+    return n;
+}
+
+static void read_own(models *m)
+{
+    models_clear(m);
+    ck_ok(models_read(m, NULL));
+}
+
+/* The times of a kind of device are those of the card that the file names, and of no other. */
+START_TEST(devices)
+{
+    models m = {0}, back = {0};
+    char path[PATH_MAX];
+
+    ck_ok(models_path(path, sizeof path));
+    ck_ok(models_reset(NULL));
+    fill(&m);
+    ck_assert_int_eq(models_set_device(&m, GPU, &card), 4); /* they were of an unknown one */
+    models_clear(&m);
+    models_set_device(&m, GPU, &card);
+    fill(&m);
+    ck_ok(models_save(&m));
+    ck_assert_int_eq(lines_of(path), 1 + 1 + 3 * 4 + 4);
+
+    read_own(&back);
+    ck_assert_str_eq(back.device[GPU].name, card.name);
+    ck_near(back.device[GPU].peak.flops, card.peak.flops, 1e-9);
+    ck_near(back.device[GPU].peak.doubles, card.peak.doubles, 1e-9);
+    ck_near(back.device[GPU].peak.bytes, card.peak.bytes, 1e-9);
+    ck_near(back.device[GPU].peak.seconds, card.peak.seconds, 1e-9);
+    ck_near(back.machine.peak[GPU].bytes, card.peak.bytes, 1e-9);
+    /* the same one again: it keeps its times, and what is not told anew */
+    ck_assert_int_eq(models_set_device(&back, GPU, &(models_device){"Card 1 (fast)", {.flops = 5e12}}), 0);
+    ck_assert_int_eq(sizes_on(&back, GPU), 4);
+    ck_near(back.machine.peak[GPU].flops, 5e12, 1e-9);
+    ck_near(back.machine.peak[GPU].bytes, card.peak.bytes, 1e-9);
+    /* in its place another one */
+    ck_assert_int_eq(models_set_device(&back, GPU, &other_card), 4);
+    ck_assert_int_eq(sizes_on(&back, GPU), 0);
+    ck_assert_int_eq(sizes_on(&back, CPU), 12);
+    ck_assert_double_eq(back.machine.peak[GPU].bytes, 0);
+    ck_near(back.machine.peak[GPU].flops, 8e12, 1e-9);
+    model_basis basis;
+    (void)model_expect_like(back.first, GPU, 800, 2000, &basis);
+    ck_assert_int_eq(basis, MODEL_GUESS);
+    ck_assert(model_curve_of(back.first, GPU)->npoints == 0);
+
+    /* what it saves replaces the other one's; a process without any leaves them */
+    models_clear(&m);
+    m.machine = peaks;
+    model_add(models_get(&m, "darray_b_v1_float64"), CPU, &(model_size){.footprint = 99, .bytes = 1}, 1e-3);
+    ck_ok(models_save(&m));
+    read_own(&back);
+    ck_assert_int_eq(sizes_on(&back, GPU), 4);
+    models_set_device(&m, GPU, &other_card);
+    ck_ok(models_save(&m));
+    read_own(&back);
+    ck_assert_str_eq(back.device[GPU].name, other_card.name);
+    ck_assert_int_eq(sizes_on(&back, GPU), 0);
+    ck_assert_int_eq(sizes_on(&back, CPU), 13);
+    models_clear(&m);
+    models_clear(&back);
+}
+END_TEST
+
+/* Where this process sees no device: those of its file count, or, if that knows none, the other file's. */
+START_TEST(other_machines)
+{
+    models m = {0}, back = {0};
+    char copy[PATH_MAX], told[200];
+
+    setenv("DARRAY_DEVICE", "cpu", 1);
+    ck_ok(da_shutdown());
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    models_set_device(&m, GPU, &card);
+    fill(&m);
+    ck_ok(models_write(&m, copy));
+    ck_ok(models_reset(NULL));
+    for (int again = 0; again < 2; again++) {
+        ck_ok(models_import(copy, told, sizeof told));
+        ck_assert_str_eq(told, "");
+        read_own(&back);
+        ck_assert_str_eq(back.device[GPU].name, card.name);
+        ck_assert_int_eq(sizes_on(&back, GPU), 4);
+    }
+
+    models_clear(&m);
+    models_set_device(&m, GPU, &other_card);
+    fill(&m);
+    model_add(m.first, DA_DEVICE_OPENCL, &(model_size){.footprint = 99, .bytes = 1}, 1e-3);
+    model_add(m.first, GPU, &(model_size){.footprint = 99, .bytes = 1}, 1e-3);
+    ck_ok(models_reset(NULL));
+    ck_ok(models_write(&m, NULL));
+    ck_ok(models_import(copy, told, sizeof told));
+    ck_assert_str_eq(told, "times on cuda are left out: of Card 1 (fast), not of Card 2");
+    read_own(&back);
+    ck_assert_str_eq(back.device[GPU].name, other_card.name);
+    ck_assert_int_eq(sizes_on(&back, GPU), 5);
+    ck_assert_int_eq(sizes_on(&back, DA_DEVICE_OPENCL), 1);
+
+    /* of no known device */
+    models_clear(&m);
+    fill(&m);
+    ck_ok(models_write(&m, copy));
+    ck_ok(models_import(copy, told, sizeof told));
+    ck_assert_str_eq(told, "times on cuda are left out: of unknown devices, not of Card 2");
+    models_clear(&m);
+    models_clear(&back);
+    unsetenv("DARRAY_DEVICE");
+    ck_ok(da_shutdown());
 }
 END_TEST
 
@@ -485,6 +648,11 @@ START_TEST(damaged_files)
                                "darray_x_v1_float64 cpu 0000000a 800 2000 1000 10 5\n"
                                "darray_x_v1_float64 abacus 0000000b 800 2000 1000 10 5\n"
                                "darray_x_v1_float64 cpu zebra 800 2000 1000 10 5\n"
+                               "device cpu 1 2 3 4 a processor\n"
+                               "device cuda 1 2 3 4 \n"
+                               "device cuda 1 2 3 a card\n"
+                               "device cuda 1 2 3 4 a\tcard\n"
+                               "device opencl 0 0 0 0 another card\n"
                                "darray_x_v1_float64 cpu 0000000c 800 2000 0 10 5\n"
                                "darray_x_v1_float64 cpu 0000000d 800 2000 1000 10 5 more\n"
                                "\n"
@@ -492,7 +660,7 @@ START_TEST(damaged_files)
                                "darray_y_v1_float64 cpu 0000000a 800 20"; /* cut off */
     models m = {0}, live = {0};
     models_point p;
-    char path[PATH_MAX], foreign[PATH_MAX];
+    char path[PATH_MAX], foreign[PATH_MAX], told[100];
     FILE *f;
 
     ck_ok(models_reset(NULL));
@@ -502,6 +670,8 @@ START_TEST(damaged_files)
     ck_assert_int_ge(fputs(text, f), 0);
     fclose(f);
     ck_ok(models_read(&m, NULL));
+    ck_assert_str_eq(m.device[GPU].name, "");
+    ck_assert_str_eq(m.device[DA_DEVICE_OPENCL].name, "another card");
     ck_assert_int_eq(m.count, 1);
     ck_assert_int_eq(models_points(m.first, CPU, &p, 1), 1);
     ck_near(p.mean, 1e-6, 1e-6);
@@ -515,7 +685,7 @@ START_TEST(damaged_files)
     ck_fails(models_read(&m, NULL), DA_ERROR_FORMAT, path);
     snprintf(foreign, sizeof foreign, "%s/nowhere", folder);
     ck_fails(models_read(&m, foreign), DA_ERROR_IO, foreign);
-    ck_fails(models_import(foreign), DA_ERROR_IO, foreign);
+    ck_fails(models_import(foreign, told, sizeof told), DA_ERROR_IO, foreign);
     snprintf(foreign, sizeof foreign, "%s/nowhere/file", folder);
     ck_fails(models_write(&m, foreign), DA_ERROR_IO, foreign);
     fill(&live); /* what is of no use is replaced */
@@ -531,9 +701,11 @@ int main(void)
 {
     char command[100];
     const da_test_case cases[] = {
-        DA_CASE("times", outliers, drift, curves, depths, priors, measured_peaks, memory_is_bounded),
-        DA_CASE("choice", first_runs, compilers, one_trial_at_a_time, recovers),
-        DA_CASE("files", files, long_names, damaged_files),
+        DA_CASE("times", outliers, drift, curves, depths, priors, measured_peaks, devices_peaks,
+                memory_is_bounded),
+        DA_CASE_LOOP("first runs", 3, first_runs),
+        DA_CASE("choice", compilers, one_trial_at_a_time, recovers),
+        DA_CASE("files", files, devices, other_machines, long_names, damaged_files),
     };
 
     if (!mkdtemp(folder) || setenv("DARRAY_CACHE_DIR", folder, 1) != 0)

@@ -635,6 +635,7 @@ static int run(calibration *c)
     const da_status known = models_read(&c->known, NULL);
     if (known != DA_OK)
         return tool_fail_models("calibrate", known);
+    models_fit(&c->known);
     c->runs = c->o.quick ? 3 : MODEL_WINDOW;
     c->most = c->o.quick ? 0.2 : 2;
     c->nitems = list_items(&c->o, devices, NULL);

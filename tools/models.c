@@ -24,7 +24,8 @@ static void help(FILE *stream)
         "kind of worker. Runs with the StarPU runtime fill them where there are devices; darray calibrate "
         "does it at\n"
         "once.\n\n"
-        "  list           the models, with the number of sizes measured on each kind of worker\n"
+        "  list           the models, with the number of sizes measured on each kind of worker, and on which "
+        "devices\n"
         "  show SYMBOL    the measured points, the curves through them, and the size from which another kind "
         "of\n"
         "                 worker is faster\n"
@@ -39,7 +40,8 @@ static void help(FILE *stream)
         "                 many workers; --measure CALLS: runs each so often (1 to 15) and shows the median "
         "beside it\n"
         "  export FILE    all of them into a file (-: standard output)\n"
-        "  import FILE    add those of a file; of what both have the file's wins\n"
+        "  import FILE    add those of a file; of what both have the file's wins; times on other devices are "
+        "left out\n"
         "  reset SYMBOL   forget one; --all: forget all\n"
         "  --help\n\n"
         "SYMBOL is the name that list shows, or a part of it that no other has.\n\n"
@@ -123,6 +125,9 @@ static int list(void)
             printf("   %s - %s", curves_x_text(&c, low, c.low), curves_x_text(&c, high, c.high));
         putchar('\n');
     }
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
+        if (all.device[k].name[0])
+            printf("%s: %s\n", models_kind_name((da_device_kind)k), all.device[k].name);
     models_clear(&all);
     return TOOL_OK;
 }
@@ -262,13 +267,14 @@ static int reset(const char *text)
 
 static int transfer(bool out, const char *path)
 {
-    const da_status status = out ? models_export(path) : models_import(path);
+    char told[1024] = "";
+    const da_status status = out ? models_export(path) : models_import(path, told, sizeof told);
     struct stat about;
 
     if (status != DA_OK)
         return out ? tool_fail_models("models", status) : tool_fail("models", "%s", da_error());
     if (!out || (strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode)))
-        printf("%s %s\n", out ? "exported to" : "imported from", path);
+        printf("%s %s%s%s\n", out ? "exported to" : "imported from", path, told[0] ? "; " : "", told);
     return TOOL_OK;
 }
 

@@ -35,22 +35,27 @@ void model_machine_measure(model_machine *machine)
         if (t > 0 && t < best)
             best = t;
     }
-    machine->peak[DA_DEVICE_CPU].bytes = 3 * sizeof(float) * N / best;
-    machine->peak[DA_DEVICE_CPU].flops = 8 * 2 * N / best; /* several in registers for each one in a cache */
-    machine->peak[DA_DEVICE_CPU].seconds = 1e-6;
+    const double bytes = 3 * sizeof(float) * N / best;
+    const double flops = 8 * 2 * N / best; /* several in registers for each one in a cache */
+    machine->peak[DA_DEVICE_CPU] = (model_peak){flops, flops / 2, bytes, 1e-6};
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
-        machine->peak[k].bytes = 10 * machine->peak[DA_DEVICE_CPU].bytes;
-        machine->peak[k].flops = 10 * machine->peak[DA_DEVICE_CPU].flops;
-        machine->peak[k].seconds = 10e-6;
+        model_peak *const peak = &machine->peak[k];
+
+        peak->flops = peak->flops > 0 ? peak->flops : 10 * flops;
+        peak->doubles = peak->doubles > 0 ? peak->doubles : peak->flops / 2;
+        peak->bytes = peak->bytes > 0 ? peak->bytes : 10 * bytes;
+        peak->seconds = peak->seconds > 0 ? peak->seconds : 10e-6;
     }
 }
 
-/* Measured when first asked for. */
+/* What is unknown of them is measured, or assumed, when first asked for. */
 static const model_peak *peak_of(const model *m, int kind)
 {
-    if (m->machine->peak[DA_DEVICE_CPU].flops == 0)
+    const model_peak *const peak = &m->machine->peak[kind];
+
+    if (!(peak->flops > 0 && peak->doubles > 0 && peak->bytes > 0 && peak->seconds > 0))
         model_machine_measure(m->machine);
-    return &m->machine->peak[kind];
+    return peak;
 }
 
 static double clean(double seconds)
@@ -62,12 +67,13 @@ static double clean(double seconds)
 static double prior(const model *m, int kind, const model_size *size)
 {
     const model_peak *const peak = peak_of(m, kind);
+    const double flops = m->doubles ? peak->doubles : peak->flops;
     double t = peak->seconds;
 
     if (peak->bytes > 0 && size->bytes > 0)
         t += size->bytes / peak->bytes;
-    if (peak->flops > 0 && size->flops > 0)
-        t += size->flops / peak->flops;
+    if (flops > 0 && size->flops > 0)
+        t += size->flops / flops;
     return clean(t);
 }
 
@@ -76,11 +82,13 @@ static double prior(const model *m, int kind, const model_size *size)
 model *model_new(model_machine *machine, const char *symbol)
 {
     const size_t length = strlen(symbol) + 1;
+    const char *const last = strrchr(symbol, '_'), *const dtype = last ? last + 1 : symbol;
     model *const m = mem_zalloc(sizeof *m + length);
 
     if (!m)
         return NULL;
     m->machine = machine;
+    m->doubles = strcmp(dtype, da_dtype_name(DA_F64)) == 0 || strcmp(dtype, da_dtype_name(DA_C128)) == 0;
     memcpy(m->symbol, symbol, length);
     return m;
 }
@@ -211,6 +219,19 @@ void model_recall(model *m, da_device_kind kind, const model_size *size, double 
     add(m, (int)kind, &p->on[kind], seconds);
     p->on[kind].deviation = (float)deviation;
     p->on[kind].samples = samples;
+}
+
+int model_forget(model *m, da_device_kind kind)
+{
+    int sizes = 0;
+
+    for (int i = 0; i < m->npoints; i++) {
+        sizes += m->points[i].on[kind].nrecent > 0;
+        m->points[i].on[kind] = (model_times){.nrecent = 0};
+    }
+    m->curve[kind] = (model_curve){.npoints = 0};
+    m->news[kind] = 0;
+    return sizes;
 }
 
 bool model_copy(model *m, da_device_kind kind, const model_size *size, const model_times *times)

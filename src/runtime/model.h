@@ -23,10 +23,11 @@ typedef struct model_size {
     double flops;       /* 0 if unknown */
 } model_size;
 
-/* What a kind of worker reaches. */
+/* What a kind of worker reaches; 0: unknown. */
 typedef struct model_peak {
-    double flops, bytes; /* a second */
-    double seconds;      /* of any task */
+    double flops, doubles; /* a second, in f32 and f64 */
+    double bytes;          /* a second */
+    double seconds;        /* of any task */
 } model_peak;
 
 /* What is known without measuring any task, and what trying costs. Zero-initialised is valid: the peaks are measured once they are needed. */
@@ -75,6 +76,7 @@ typedef struct model {
     uint64_t clock;
     model_curve curve[DA_DEVICE_KINDS];
     int news[DA_DEVICE_KINDS]; /* samples that the curve does not know */
+    bool doubles;              /* its tasks compute in them */
     /* Seconds that the first task in this process may take longer there, since a kernel has to be compiled; 0 once it was done. */
     double start[DA_DEVICE_KINDS];
     char symbol[]; /* darray_NAME_v1_DTYPE */
@@ -84,7 +86,7 @@ typedef struct model {
 model *model_new(model_machine *machine, const char *symbol);
 void model_free(model *m);
 
-/* Peaks for a start: the CPU's are measured, devices' assumed so that they are tried. Takes some 10 us. */
+/* Peaks for a start: the CPU's are measured, those of devices that are unknown assumed. Takes some 10 us. */
 void model_machine_measure(model_machine *machine);
 
 /* A sample of the time that a task of this size takes. */
@@ -92,6 +94,8 @@ void model_add(model *m, da_device_kind kind, const model_size *size, double sec
 /* What was measured in earlier runs: counts as one sample, whatever their number. */
 void model_recall(model *m, da_device_kind kind, const model_size *size, double seconds, double deviation,
                   int64_t samples);
+/* Forget what was measured on a kind of worker; the number of sizes. */
+int model_forget(model *m, da_device_kind kind);
 /* All that another model knows of a size and kind; false if memory is short. */
 bool model_copy(model *m, da_device_kind kind, const model_size *size, const model_times *times);
 

@@ -24,6 +24,7 @@ void models_clear(models *m)
     m->first = NULL;
     m->count = 0;
     m->machine = (model_machine){.worked = 0};
+    memset(m->device, 0, sizeof m->device);
 }
 
 model *models_get(models *m, const char *symbol)
@@ -69,13 +70,79 @@ model *models_of(models *m, const da_codelet *codelet, da_dtype dtype)
     return models_get(m, symbol);
 }
 
+/* ---- devices ---- */
+
+static int forget(models *m, da_device_kind kind)
+{
+    int sizes = 0;
+
+    for (model *a = m->first; a; a = a->next)
+        sizes += model_forget(a, kind);
+    return sizes;
+}
+
+static void set_peak(double *peak, double known)
+{
+    if (known > 0)
+        *peak = known;
+}
+
+int models_set_device(models *m, da_device_kind kind, const models_device *device)
+{
+    models_device *const d = &m->device[kind];
+    const bool other = strcmp(d->name, device->name) != 0;
+    const int forgotten = other ? forget(m, kind) : 0;
+
+    if (other) {
+        *d = (models_device){.peak.flops = 0};
+        m->machine.peak[kind] = d->peak;
+    }
+    memcpy(d->name, device->name, sizeof d->name);
+    for (int i = 0; i < 2; i++) { /* what was measured earlier, what is new */
+        model_peak *const to = i == 0 ? &d->peak : &m->machine.peak[kind];
+        const model_peak *const from = i == 0 ? &device->peak : &d->peak;
+        set_peak(&to->flops, from->flops);
+        set_peak(&to->doubles, from->doubles);
+        set_peak(&to->bytes, from->bytes);
+        set_peak(&to->seconds, from->seconds);
+    }
+    return forgotten;
+}
+
+static const char *name_or(const models_device *device, const char *otherwise)
+{
+    return device->name[0] ? device->name : otherwise;
+}
+
+void models_fit(models *m)
+{
+#if DA_HAVE_STARPU
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        models_device here;
+
+        if (!spu_device_of((da_device_kind)k, &here))
+            continue;
+        lock_acquire(&m->lock);
+        const models_device before = m->device[k];
+        const int forgotten = models_set_device(m, (da_device_kind)k, &here);
+        lock_release(&m->lock);
+        if (forgotten > 0)
+            log_line(1, "times measured on %s are not used on %s", name_or(&before, "unknown devices"),
+                     here.name);
+    }
+#else
+    (void)m;
+#endif
+}
+
 /* ---- the file ----
  *
- * Its first line names it; every further line is a point: symbol, kind of worker, footprint, bytes, flops, mean and deviation in
- * nanoseconds, samples. Whole numbers, so that no locale reads them otherwise.
+ * Its first line names it. A further line is a device: "device", kind, flops, doubles, bytes a second, nanoseconds of any task, 0 where that
+ * is not known, and the rest is its name; or a point: symbol, kind of worker, footprint, bytes, flops, mean and deviation in
+ * nanoseconds, samples. Whole numbers, so that no locale reads them otherwise. Version 1 had no devices: nobody knows which its times are of.
  */
 
-static const char first_line[] = "darray models 1\n";
+static const char first_line[] = "darray models 2\n", former_line[] = "darray models 1\n";
 
 da_status models_path(char *path, size_t size)
 {
@@ -98,14 +165,53 @@ da_status models_path(char *path, size_t size)
     return err_set(DA_ERROR_STATE, "models: DARRAY_CACHE_DIR, XDG_CACHE_HOME and HOME are not set");
 }
 
+static int kind_named(const char *name)
+{
+    int k = 0;
+
+    while (k < DA_DEVICE_KINDS && strcmp(name, kind_names[k]) != 0)
+        k++;
+    return k;
+}
+
+/* What follows "device"; false if it is damaged. */
+static bool take_device(models *m, const char *line)
+{
+    uint64_t flops, doubles, bytes, nanoseconds;
+    models_device device = {.name = ""};
+    char kind[16];
+    int at = 0;
+
+    if (sscanf(line, " %15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %n", kind, &flops, &doubles,
+               &bytes, &nanoseconds, &at) != 5 ||
+        at == 0)
+        return false;
+    const size_t length = strcspn(line + at, "\n");
+    const int k = kind_named(kind);
+    if (k == DA_DEVICE_CPU || k == DA_DEVICE_KINDS || length == 0 || length >= sizeof device.name ||
+        line[at + (int)length] != '\n')
+        return false;
+    memcpy(device.name, line + at, length);
+    for (const char *c = device.name; *c; c++)
+        if ((unsigned char)*c < ' ')
+            return false;
+    device.peak = (model_peak){(double)flops, (double)doubles, (double)bytes, 1e-9 * (double)nanoseconds};
+    models_set_device(m, (da_device_kind)k, &device);
+    return true;
+}
+
 /* One line; false if it is damaged. */
 static bool take_line(models *m, char *line)
 {
+    static const char device[] = "device ";
     char kind[16];
     uint32_t footprint;
     uint64_t bytes, flops, mean, deviation;
     int64_t samples;
-    int k, end = 0;
+    int end = 0;
+
+    if (strncmp(line, device, sizeof device - 1) == 0)
+        return take_device(m, line + sizeof device - 1);
 
     char *const rest = line + strcspn(line, " ");
 
@@ -118,8 +224,7 @@ static bool take_line(models *m, char *line)
     for (const char *c = line; *c; c++)
         if (!may_be_in_symbol(*c) && *c != '-')
             return false;
-    for (k = 0; k < DA_DEVICE_KINDS && strcmp(kind, kind_names[k]) != 0; k++)
-        ;
+    const int k = kind_named(kind);
     model *const a = k < DA_DEVICE_KINDS ? models_get(m, line) : NULL;
     if (a)
         model_recall(a, (da_device_kind)k,
@@ -142,7 +247,8 @@ da_status models_read(models *m, const char *path)
         return DA_OK;
     if (!file)
         return err_set(DA_ERROR_IO, "models: %s: %s", path ? path : own, strerror(errno));
-    if (getline(&line, &room, file) < 0 || strcmp(line, first_line) != 0) {
+    if (getline(&line, &room, file) < 0 ||
+        (strcmp(line, first_line) != 0 && strcmp(line, former_line) != 0)) {
         free(line);
         fclose(file);
         return err_set(DA_ERROR_FORMAT, "models: %s does not begin with \"%.*s\"", path ? path : own,
@@ -183,6 +289,12 @@ static void make_folders(char *path)
 static void write_all(FILE *file, const models *m)
 {
     fputs(first_line, file);
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const models_device *const d = &m->device[k];
+        if (d->name[0])
+            fprintf(file, "device %s %.0f %.0f %.0f %.0f %s\n", kind_names[k], d->peak.flops, d->peak.doubles,
+                    d->peak.bytes, 1e9 * d->peak.seconds, d->name);
+    }
     for (const model *a = m->first; a; a = a->next)
         write_points(file, a);
 }
@@ -221,6 +333,13 @@ da_status models_add(models *to, const model *a, bool all)
     return DA_OK;
 }
 
+void models_take_devices(models *to, const models *from)
+{
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
+        if (from->device[k].name[0])
+            models_set_device(to, (da_device_kind)k, &from->device[k]);
+}
+
 static da_status merge(models *to, const models *from, bool all)
 {
     for (const model *a = from->first; a; a = a->next)
@@ -234,16 +353,19 @@ da_status models_save(const models *m)
 
     /* A file that cannot be read is replaced. Two processes that save at once: the later one may lose what the other added. */
     da_status status = models_read(&kept, NULL);
-    if (status == DA_OK || status == DA_ERROR_FORMAT)
+    if (status == DA_OK || status == DA_ERROR_FORMAT) {
+        models_take_devices(&kept, m);
         status = merge(&kept, m, false);
+    }
     if (status == DA_OK)
         status = models_write(&kept, NULL);
     models_clear(&kept);
     return status;
 }
 
-static models of_file; /* this machine's, as read */
-static bool is_read;   /* guarded by its lock */
+static models of_file;     /* this machine's, as read */
+static bool is_read;       /* guarded by its lock */
+static _Atomic(bool) fits; /* this machine's devices, too */
 
 /* Memory must be given back, perhaps because the allocator changes. */
 static void forget_file(void)
@@ -251,6 +373,7 @@ static void forget_file(void)
     lock_acquire(&of_file.lock);
     models_clear(&of_file);
     is_read = false;
+    atomic_store(&fits, false);
     lock_release(&of_file.lock);
 }
 
@@ -277,6 +400,10 @@ models *models_here(void)
         }
     }
     lock_release(&of_file.lock);
+    if (!atomic_load(&fits) && rt_devices_for_shaping() > 0) {
+        models_fit(&of_file);
+        atomic_store(&fits, true);
+    }
     return &of_file;
 }
 
@@ -405,18 +532,41 @@ da_status models_export(const char *path)
     return status;
 }
 
-da_status models_import(const char *path)
+/* Of which devices this machine's models are to be decides which of the others may be added. */
+static void match(models *m, models *more, char *told, size_t size)
+{
+    size_t length = 0;
+
+    models_fit(m);
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const models_device *const ours = &m->device[k], *const theirs = &more->device[k];
+
+        if (!ours->name[0] || strcmp(ours->name, theirs->name) == 0)
+            continue;
+        if (forget(more, (da_device_kind)k) > 0 && length < size)
+            length += (size_t)snprintf(told + length, size - length,
+                                       "%stimes on %s are left out: of %s, not of %s", length > 0 ? "; " : "",
+                                       kind_names[k], name_or(theirs, "unknown devices"), ours->name);
+        memset(&more->device[k], 0, sizeof more->device[k]);
+    }
+}
+
+da_status models_import(const char *path, char *told, size_t size)
 {
     models m = {0}, more = {0};
     da_status status = models_read(&more, path);
 
+    told[0] = '\0';
     if (status == DA_OK) {
         status = models_read(&m, NULL);
         if (status == DA_ERROR_FORMAT) /* it is replaced */
             status = DA_OK;
     }
-    if (status == DA_OK)
+    if (status == DA_OK) {
+        match(&m, &more, told, size);
+        models_take_devices(&m, &more);
         status = merge(&m, &more, true);
+    }
     if (status == DA_OK)
         status = models_write(&m, NULL);
     models_clear(&m);

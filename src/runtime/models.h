@@ -11,10 +11,17 @@
 #include "base/lock.h"
 #include "runtime/model.h"
 
+/* The devices of a kind, which are alike: an empty name if it is not known which, or there are none. */
+typedef struct models_device {
+    char name[256];  /* one line */
+    model_peak peak; /* as the device says and was measured */
+} models_device;
+
 typedef struct models {
     lock_word lock; /* of the live ones: around every use of a model */
     model_machine machine;
-    model *first; /* by symbol */
+    models_device device[DA_DEVICE_KINDS]; /* that the times are of */
+    model *first;                          /* by symbol */
     int count;
 } models;
 
@@ -36,6 +43,12 @@ int models_symbol(char *symbol, size_t size, const da_codelet *codelet, da_dtype
 /* Path of this machine's models; DA_ERROR_STATE if there is no place for them. */
 da_status models_path(char *path, size_t size);
 
+/* From now on the times of a kind are those of this device: what was measured on others is forgotten, and known peaks count. The number of
+ * sizes that are forgotten. */
+int models_set_device(models *m, da_device_kind kind, const models_device *device);
+/* The same with this machine's devices, where somebody has looked for them; what is forgotten is logged. Not under the lock. */
+void models_fit(models *m);
+
 /* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist. Lines that are damaged are skipped;
  * DA_ERROR_IO if the file cannot be read or is none of ours. */
 da_status models_read(models *m, const char *path);
@@ -44,6 +57,8 @@ da_status models_read(models *m, const char *path);
 da_status models_write(const models *m, const char *path);
 /* Add a model's points that are of this process, or all; what is there gives way. */
 da_status models_add(models *to, const model *a, bool all);
+/* The same devices as `from`, where that has some: models_set_device(). */
+void models_take_devices(models *to, const models *from);
 /* Add what this process measured to this machine's file. */
 da_status models_save(const models *m);
 
@@ -62,6 +77,8 @@ models_advice models_advise(const da_codelet *kernel, da_dtype dtype, double tas
 bool models_may_try(const da_codelet *kernel, da_dtype dtype, double bytes, double flops);
 /* StarPU's live models; null without devices. Exists with DA_HAVE_STARPU. */
 models *spu_models(void);
+/* The devices of a kind that StarPU has, or would have; false if there are none. Looks for them. Exists with DA_HAVE_STARPU. */
+bool spu_device_of(da_device_kind kind, models_device *device);
 
 /* ---- for the tool ---- */
 
@@ -85,9 +102,10 @@ double models_predict(model *m, da_device_kind kind, double bytes, double flops)
 /* Add what the running StarPU runtime has measured of the tasks of a symbol, or of all if it is null, so far. Exists with DA_HAVE_STARPU. */
 da_status spu_models_measured(models *to, const char *symbol);
 
-/* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. */
+/* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. What the file has of other devices than
+ * this machine's, or than its models are of where it has none, is left out; `told` gets a sentence of each such kind, or nothing. */
 da_status models_export(const char *path);
-da_status models_import(const char *path);
+da_status models_import(const char *path, char *told, size_t size);
 /* Forget one of this machine's models, or all: null. DA_ERROR_ARGUMENT if there is none of this symbol. */
 da_status models_reset(const char *symbol);
 

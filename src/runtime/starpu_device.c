@@ -53,7 +53,14 @@ int spu_devices(void)
 /* Devices of each kind, counted once: the first look starts the vendors' libraries. Once StarPU was started, those that it could have. */
 static _Atomic(int) there[DA_DEVICE_KINDS];
 static int counted[DA_DEVICE_KINDS];
+static models_device kinds[DA_DEVICE_KINDS]; /* what those that are there are; guarded by the lock */
+static lock_word kinds_lock;
 static bool broken;
+
+static const char *kind_text(int kind)
+{
+    return kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL";
+}
 
 /* The vendors' libraries may replace the process's handlers, and start threads that should not take its signals. */
 typedef struct quiet {
@@ -86,6 +93,115 @@ static int at_most(int n, int kind)
     return text && end != text && most >= 0 && most < n ? (int)most : n;
 }
 
+/* ---- which devices they are ----
+ *
+ * The times of a kind of device are those of one device, so only like ones are used together: those that compute the most. Their name tells
+ * whether times measured earlier are of such.
+ */
+
+static void about(int kind, unsigned id, models_device *device)
+{
+    const da_device_ops *const ops = da_device_module_of((da_device_kind)kind, NULL);
+    da_device_about is = {.memory = 0};
+
+    *device = (models_device){.name = "an unknown device"};
+    if (!ops || !ops->describe || !ops->describe((int)id, &is))
+        return;
+    for (char *c = is.name; *c; c++) /* it becomes the end of a line */
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    const char *const name = is.name + strspn(is.name, " ");
+    if (name[0])
+        snprintf(device->name, sizeof device->name, "%s", name);
+    device->peak = (model_peak){.flops = is.flops, .doubles = is.doubles};
+}
+
+static void set_kind(int kind, const models_device *device)
+{
+    lock_acquire(&kinds_lock);
+    kinds[kind] = *device;
+    lock_release(&kinds_lock);
+}
+
+/* Leaves of these devices those that are like each other and together compute the most; their number. */
+static int take_alike(int kind, unsigned *ids, int n, bool tell)
+{
+    models_device each[STARPU_NMAXWORKERS];
+    int best = 0, left = 0;
+    double most = -1;
+
+    for (int i = 0; i < n; i++)
+        about(kind, ids[i], &each[i]);
+    for (int i = 0; i < n; i++) {
+        double flops = 0;
+        for (int k = 0; k < n; k++)
+            flops += strcmp(each[k].name, each[i].name) == 0 ? each[k].peak.flops : 0;
+        if (flops > most) {
+            most = flops;
+            best = i;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        if (strcmp(each[i].name, each[best].name) == 0)
+            ids[left++] = ids[i];
+        else if (tell)
+            log_line(1, "starpu: %s device %u, %s, is not used: it is unlike %s, which computes more",
+                     kind_text(kind), ids[i], each[i].name, each[best].name);
+    }
+    if (n > 0)
+        set_kind(kind, &each[best]);
+    return left;
+}
+
+/* The numbers of a kind's devices that StarPU runs; how many. */
+static int running(int kind, int ids[STARPU_NMAXWORKERS])
+{
+    const int n = (int)starpu_worker_get_ids_by_type(archs[kind], ids, STARPU_NMAXWORKERS);
+
+    for (int i = 0; i < n; i++)
+        ids[i] = starpu_worker_get_devid(ids[i]);
+    return n;
+}
+
+/* The program's own StarPU, or its variables, may have chosen unlike ones: their times are of all of them. */
+static void note_running(int kind)
+{
+    int ids[STARPU_NMAXWORKERS];
+    const int n = running(kind, ids);
+    models_device all = {.name = ""}, last = all, next;
+
+    for (int i = 0; i < n; i++, last = next) {
+        const size_t length = strlen(all.name);
+
+        about(kind, (unsigned)ids[i], &next);
+        if (i == 0)
+            all = next;
+        else if (strcmp(last.name, next.name) != 0)
+            snprintf(all.name + length, sizeof all.name - length, ", %s", next.name);
+    }
+    if (strcmp(all.name, last.name) != 0)
+        log_line(1, "starpu: %s devices that are unlike share their times: %s", kind_text(kind), all.name);
+    set_kind(kind, &all);
+}
+
+bool spu_device_measure(da_device_kind kind, models_device *device)
+{
+    const da_device_ops *const ops = devices.ops[kind];
+    model_peak *const peak = &device->peak;
+    int ids[STARPU_NMAXWORKERS];
+    quiet q;
+
+    if (!ops || !ops->measure || running((int)kind, ids) == 0)
+        return false;
+    quiet_begin(&q);
+    const bool measured = ops->measure(ids[0], &peak->seconds, &peak->bytes);
+    quiet_end(&q);
+    if (measured)
+        log_line(2, "starpu: %s reaches %.0f MB/s, and %.0f us a task", device->name, 1e-6 * peak->bytes,
+                 1e6 * peak->seconds);
+    return measured;
+}
+
 static void look(void)
 {
     quiet q;
@@ -103,7 +219,11 @@ static void look(void)
 #endif
         ops = da_device_module_of((da_device_kind)k, NULL);
         counted[k] = ops ? ops->count() : 0;
-        there[k] = at_most(counted[k], k);
+        unsigned ids[STARPU_NMAXWORKERS];
+        const int n = at_most(counted[k] < STARPU_NMAXWORKERS ? counted[k] : STARPU_NMAXWORKERS, k);
+        for (int i = 0; i < n; i++)
+            ids[i] = (unsigned)i;
+        there[k] = take_alike(k, ids, n, false);
     }
     quiet_end(&q);
 }
@@ -129,6 +249,16 @@ int spu_devices_there(da_device_kind kind)
 int spu_devices_of(da_device_kind kind)
 {
     return devices.total > 0 ? devices.count[kind] : spu_devices_there(kind);
+}
+
+bool spu_device_of(da_device_kind kind, models_device *device)
+{
+    if (spu_devices_of(kind) == 0)
+        return false;
+    lock_acquire(&kinds_lock);
+    *device = kinds[kind];
+    lock_release(&kinds_lock);
+    return true;
 }
 
 /* As StarPU measured transfers from host memory to the first device; 0 where it did not. Asked once, as it starts. */
@@ -178,9 +308,10 @@ int spu_devices_usable(da_device_kind kind, unsigned *ids, int most)
             continue;
         }
         broken = broken || !starts;
-        log_line(1, "starpu: %s device %d is not used, as %s: %s", kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",
-                 i, starts ? "no kernel can be made for it" : "it cannot be started", why);
+        log_line(1, "starpu: %s device %d is not used, as %s: %s", kind_text((int)kind), i,
+                 starts ? "no kernel can be made for it" : "it cannot be started", why);
     }
+    usable = take_alike((int)kind, ids, usable, true);
     quiet_end(&q);
     there[kind] = usable;
     return usable;
@@ -489,7 +620,7 @@ static da_status run_instead(const run *r, da_status status)
 {
     rt_task *const task = r->task;
     const unsigned outcome = r->ops->outcome ? r->ops->outcome() : 0;
-    const char *const what = r->kind == DA_DEVICE_CUDA ? "CUDA" : "OpenCL";
+    const char *const what = kind_text((int)r->kind);
     bool spoilt = false;
 
     for (int i = 0; i < task->naccesses; i++)
@@ -772,6 +903,7 @@ da_status spu_devices_start(bool shared)
         if (devices.count[k] == 0)
             continue;
         devices.ops[k] = da_device_module_of((da_device_kind)k, NULL);
+        note_running(k);
         devices.memory[k] = memory_of(k);
         devices.largest[k] =
             devices.ops[k] && devices.ops[k]->largest ? devices.ops[k]->largest() : INT64_MAX;
@@ -808,7 +940,7 @@ da_status spu_devices_start(bool shared)
         mem_pins_start(cuda->lock_pages, cuda->unlock_pages);
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
         if (devices.count[k] > 0)
-            log_line(1, "starpu: %d %s devices%s", devices.count[k], k == DA_DEVICE_CUDA ? "CUDA" : "OpenCL",
+            log_line(1, "starpu: %d %s devices%s", devices.count[k], kind_text(k),
                      devices.ops[k] ? "" : ", for the program's own codelets only");
     return DA_OK;
 }

@@ -8,13 +8,14 @@
 
 #include "codelets/device/device.h"
 #include "runtime/backend.h"
+#include "runtime/models.h"
 #include <starpu.h>
 
 /* Devices that StarPU would have, without starting it; by kind if `kind` is not DA_DEVICE_CPU. */
 int spu_devices_there(da_device_kind kind);
 
-/* Of these the ones that can be brought up and have kernels, their numbers in `ids`; the others are logged and no longer counted. StarPU aborts
- * on a device that fails while it starts. */
+/* Of these the ones that can be brought up, have kernels and are alike, their numbers in `ids`; the others are logged and no longer counted.
+ * StarPU aborts on a device that fails while it starts. */
 int spu_devices_usable(da_device_kind kind, unsigned *ids, int most);
 
 /* After that: how many there are of the kind, usable or not, and whether one was found that cannot be brought up. */
@@ -26,6 +27,9 @@ da_status spu_devices_start(bool shared);
 /* All owners are destroyed and the keeper ends; before handles are unregistered. */
 void spu_devices_stop(void);
 int spu_devices(void);
+
+/* Measures what the running devices of a kind reach, into *device, whose peak is not known; takes some 10 ms. False if that fails. */
+bool spu_device_measure(da_device_kind kind, models_device *device);
 
 /* The library's implementations of one of its codelets. */
 typedef struct spu_implementations {

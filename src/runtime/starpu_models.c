@@ -16,7 +16,8 @@ static const enum starpu_worker_archtype archs[DA_DEVICE_KINDS] = {[DA_DEVICE_CP
                                                                    [DA_DEVICE_OPENCL] = STARPU_OPENCL_WORKER};
 
 static models live;
-static _Atomic(bool) on; /* the models are there; changes under their lock */
+static _Atomic(bool) on;   /* the models are there; changes under their lock */
+static bool peaks_are_new; /* measured by this process, and not saved */
 
 /* What goes with a task: rt_task.backend. */
 typedef struct expectation {
@@ -269,7 +270,10 @@ static bool any_fresh(void)
 
 static void save(void)
 {
-    if (any_fresh() && models_save(&live) != DA_OK) {
+    if (!any_fresh() && !peaks_are_new)
+        return;
+    peaks_are_new = false;
+    if (models_save(&live) != DA_OK) {
         log_line(1, "starpu: measured times are not kept: %s", da_error());
         err_clear();
     }
@@ -280,6 +284,7 @@ da_status spu_models_measured(models *to, const char *symbol)
     da_status status = DA_OK;
 
     lock_acquire(&live.lock);
+    models_take_devices(to, &live);
     for (const model *m = live.first; m && status == DA_OK; m = m->next)
         if (!symbol || strcmp(m->symbol, symbol) == 0)
             status = models_add(to, m, false);
@@ -287,16 +292,31 @@ da_status spu_models_measured(models *to, const char *symbol)
     return status;
 }
 
+/* Once for each device: the file keeps it. */
+static void measure_devices(void)
+{
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        models_device *const d = &live.device[k], now_known = *d;
+
+        if (!d->name[0] || d->peak.bytes > 0 || !spu_device_measure((da_device_kind)k, &now_known))
+            continue;
+        models_set_device(&live, (da_device_kind)k, &now_known);
+        peaks_are_new = true;
+    }
+}
+
 void spu_models_start(void)
 {
     if (spu_devices() == 0 && !models_always)
         return;
     memset(worker, 0, sizeof worker);
-    lock_acquire(&live.lock); /* rehearsals in other threads may look at them from now on */
     if (models_read(&live, NULL) != DA_OK) {
         log_line(1, "starpu: times measured earlier are not known: %s", da_error());
         err_clear();
     }
+    models_fit(&live);
+    measure_devices();
+    lock_acquire(&live.lock); /* rehearsals in other threads may look at them from now on */
     on = true;
     lock_release(&live.lock);
 }
