@@ -159,7 +159,7 @@ void tiling_choose(da_dtype dtype, const da_shape *shape, int64_t *tile)
     }
     /* A matrix: tiles about twice as tall as wide, for few workers whole columns, which products with them like best (docs/performance.md); as many
      * as were wanted or a few less, in whole rounds of the workers. */
-    const double aspect = workers <= 4 ? (double)parts : 2;
+    const double aspect = rt_few_workers() ? (double)parts : 2;
     const double rows = (double)shape->dim[ndim - 2], columns = (double)shape->dim[ndim - 1];
     int64_t best = 1;
     double least_cost = INFINITY;

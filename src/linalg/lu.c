@@ -34,8 +34,8 @@ static bool rule(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb
         *nb = DEVICE_PANEL;
         *mb = most(m, 1);
     } else {
-        *nb = least(m, n) <= 256 ? 256 : workers <= 4 || least(m, n) <= 3072 ? 192 : 256;
-        *mb = workers <= 4 ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
+        *nb = least(m, n) <= 256 ? 256 : rt_few_workers() || least(m, n) <= 3072 ? 192 : 256;
+        *mb = rt_few_workers() ? most(m, 1) : round_up(most(m / workers, *nb), *nb);
     }
     return true;
 }

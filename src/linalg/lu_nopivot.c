@@ -22,7 +22,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t *mb, int6
         *mb = *nb = device_step(rank);
     } else {
         *nb = rank <= 256 ? 256 : rank <= 3072 ? 192 : 256;
-        *mb = rt_workers_for_shaping() <= 4 ? most(m, 1) : *nb;
+        *mb = rt_few_workers() ? most(m, 1) : *nb;
     }
 }
 

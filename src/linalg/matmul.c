@@ -43,7 +43,7 @@ static void choose_tile(const da_shape *shape, da_dtype dtype, int64_t depth, bo
     const double m = (double)most(shape->dim[shape->ndim - 2], 1),
                  n = (double)most(shape->dim[shape->ndim - 1], 1);
     const int workers = rt_workers_for_shaping();
-    const bool few = workers <= 4;
+    const bool few = rt_few_workers();
     const double most_blocks = workers == 1 ? 1 : (few ? 2 : 4) * workers;
     const double many = fmin(fmax(2 * m * n * (double)depth / 4e6, 1), most_blocks);
     const double blocks = few ? ceil(many) : many;

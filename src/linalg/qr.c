@@ -15,7 +15,7 @@ enum { PRIORITY_PANEL = 1000, PRIORITY_NEXT = 900, PRIORITY_UPDATE = 500, DEVICE
  */
 static int64_t panel_blocks(const qr *f)
 {
-    const int64_t workers = rt_workers_for_shaping(), factor = workers > 4 ? 8 : 4;
+    const int64_t workers = rt_workers_for_shaping(), factor = rt_few_workers() ? 4 : 8;
 
     return workers == 1 ? 1 : most(least(factor * f->nb * workers / most(f->n, 1), workers), 1);
 }
@@ -49,10 +49,10 @@ static void choose_tile(qr *f, const da_shape *shape, da_dtype dtype, bool rated
     } else {
         const bool tall = f->m > 16 * f->n;
 
-        f->nb = f->rank <= 128                   ? most(f->rank, 1)
-                : f->rank <= 640 && !tall        ? 64
-                : f->rank > 3072 && workers <= 4 ? 192
-                                                 : 128;
+        f->nb = f->rank <= 128                       ? most(f->rank, 1)
+                : f->rank <= 640 && !tall            ? 64
+                : f->rank > 3072 && rt_few_workers() ? 192
+                                                     : 128;
         if (tall) /* blocks that stay in the cache, for all workers */
             f->mb = round_up(most(least(f->m / (4 * workers), 8000), 2000), f->nb);
         else

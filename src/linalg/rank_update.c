@@ -118,10 +118,21 @@ static da_status prepare(operation *op, const da_array **out, unsigned *trans, c
     return DA_OK;
 }
 
+/* Where few workers' tiles are whole columns, two block columns of several tiles for each worker: of w workers one has the first, the others the second and the
+ * last, the third and the last but one and so on, which are equally long. */
+static int64_t columns_of_a_task(const da_array *c)
+{
+    const int64_t nb = tile_step(c, c->ndim - 1), workers = rt_workers_for_shaping();
+
+    if (!rt_few_workers() || tile_step(c, c->ndim - 2) < rows_of(c))
+        return nb;
+    return most(round_up(cols_of(c) / (workers > 1 ? 2 * workers : 1), nb), nb);
+}
+
 da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const da_array *b,
                             da_rank_args args)
 {
-    const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
+    const int64_t mb = tile_step(c, c->ndim - 2), nb = columns_of_a_task(c);
     const int64_t depth = args.trans ? rows_of(a) : cols_of(a);
     update u = {.op = op, .c = c, .args = args, .depth = depth, .step = most(depth, 1)};
     da_shape batch = array_shape_of(c);

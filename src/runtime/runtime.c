@@ -731,6 +731,13 @@ int rt_workers_for_shaping(void)
     return n;
 }
 
+bool rt_few_workers(void)
+{
+    enum { FEW = 4 };
+
+    return rt_workers_for_shaping() <= FEW;
+}
+
 void rt_shape_for_workers(int workers)
 {
     atomic_store(&shaping_asked, workers);

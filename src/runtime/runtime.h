@@ -196,6 +196,9 @@ bool rt_rehearsing(void);
 /* Workers that there are or would be; with DARRAY_REPRODUCIBLE a constant. What shapes the task graph asks this. */
 int rt_workers_for_shaping(void);
 
+/* Whether those are so few that they gain more by large tasks, whole columns above all, than they lose by waiting for the last of them. */
+bool rt_few_workers(void);
+
 /* Tasks are shaped as if there were so many workers (0: as many as there are), for predictions (record.h). Does not outdo DARRAY_REPRODUCIBLE. */
 void rt_shape_for_workers(int workers);
 
