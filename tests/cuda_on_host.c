@@ -808,6 +808,35 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         return CUBLAS_STATUS_SUCCESS;                                                                        \
     }
 
+/* y = alpha op(a) x + beta y; what y has is not read where beta is 0 */
+#define TIMES_VECTOR(L, l, T, S, hemv)                                                                       \
+    static void start_##l(int n, T *y, int incy, const T *beta)                                              \
+    {                                                                                                        \
+        static const T zero;                                                                                 \
+        for (int i = 0; i < n && memcmp(beta, &zero, sizeof zero) == 0; i++)                                 \
+            y[(ptrdiff_t)i * incy] = zero;                                                                   \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##gemv_v2(cublasHandle_t h, cublasOperation_t trans, int m, int n,               \
+                                      const T *alpha, const T *a, int lda, const T *x, int incx,             \
+                                      const T *beta, T *y, int incy)                                         \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        start_##l(trans == CUBLAS_OP_N ? m : n, y, incy, beta);                                              \
+        cblas_##l##gemv(CblasColMajor, op(trans), m, n, S(alpha), (const void *)a, lda, (const void *)x,     \
+                        incx, S(beta), (void *)y, incy);                                                     \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }                                                                                                        \
+    cublasStatus_t cublas##L##hemv##_v2(cublasHandle_t h, cublasFillMode_t uplo, int n, const T *alpha,      \
+                                        const T *a, int lda, const T *x, int incx, const T *beta, T *y,      \
+                                        int incy)                                                            \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        start_##l(n, y, incy, beta);                                                                         \
+        cblas_##l##hemv(CblasColMajor, fill(uplo), n, S(alpha), (const void *)a, lda, (const void *)x, incx, \
+                        S(beta), (void *)y, incy);                                                           \
+        return CUBLAS_STATUS_SUCCESS;                                                                        \
+    }
+
 ROUTINES(S, s, float, float, VALUE, syrk, float, syevd)
 ROUTINES(D, d, double, double, VALUE, syrk, double, syevd)
 ROUTINES(C, c, cuComplex, float, POINTER, herk, lapack_complex_float, heevd)
@@ -825,3 +854,7 @@ TRMM(S, s, float, VALUE)
 TRMM(D, d, double, VALUE)
 TRMM(C, c, cuComplex, POINTER)
 TRMM(Z, z, cuDoubleComplex, POINTER)
+TIMES_VECTOR(S, s, float, VALUE, symv)
+TIMES_VECTOR(D, d, double, VALUE, symv)
+TIMES_VECTOR(C, c, cuComplex, POINTER, hemv)
+TIMES_VECTOR(Z, z, cuDoubleComplex, POINTER, hemv)

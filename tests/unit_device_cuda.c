@@ -980,6 +980,138 @@ START_TEST(gesdd_of_nan)
 }
 END_TEST
 
+/* ---- steps of eigenvalue and singular value solvers ---- */
+
+/* with more of y on top, which becomes zeros whatever it was */
+START_TEST(hetrd_multiply)
+{
+    static const int shapes[][3] = {{40, 13, 45}, {30, 30, 30}, {30, 30, 33}, {1, 1, 4}};
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < 4; s++) {
+        const int m = shapes[s][0], n = shapes[s][1];
+        operand o[3] = {matrix(t, m, n), matrix(t, m, 1), matrix(t, shapes[s][2], 1)};
+        int64_t info;
+
+        for (int j = 0; j < n;
+             j++) { /* nobody reads the upper triangle, nor the diagonal's imaginary parts */
+            for (int i = 0; i < j; i++)
+                put(t, o[0].host, place(&o[0], 0, i, j), NAN, NAN);
+            put(t, o[0].host, place(&o[0], 0, j, j), 3, 100);
+        }
+        for (int i = 0; i < shapes[s][2]; i++)
+            put(t, o[2].host, place(&o[2], 0, i, 0), NAN, NAN);
+        ck_assert(on_device(&da_codelet_hetrd_multiply, 3, o, NULL, 0));
+        on_cpu(&da_codelet_hetrd_multiply, 3, o, NULL, 0, &info);
+        same("hetrd_multiply", "some columns", &o[2]);
+        drop_all(3, o);
+    }
+    both(&da_codelet_hetrd_multiply, "a batch", 3,
+         (operand[]){matrices(t, 2, 21, 8), matrices(t, 2, 21, 1), matrices(t, 2, 25, 1)}, NULL, 0);
+}
+END_TEST
+
+START_TEST(hetrd_update)
+{
+    static const int shapes[][3] = {{40, 13, 8}, {17, 17, 3}, {9, 4, 0}, {1, 1, 1}};
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < 4; s++)
+        both(&da_codelet_hetrd_update, "a block column", 2,
+             (operand[]){matrix(t, shapes[s][0], 2 * shapes[s][2]), matrix(t, shapes[s][0], shapes[s][1])},
+             NULL, 0);
+}
+END_TEST
+
+START_TEST(gebrd_multiply)
+{
+    static const int shapes[][2] = {{40, 13}, {13, 40}, {7, 1}, {1, 1}, {5, 0}};
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < 5; s++)
+        for (int conj = 0; conj < 2; conj++) {
+            const da_unmqr_args args = {conj ? DA_CONJ_TRANSPOSE : 0, 0};
+            const int m = shapes[s][0], n = shapes[s][1];
+            operand y = matrix(t, conj ? n : m, 1);
+
+            for (int i = 0; i < (conj ? n : m); i++)
+                put(t, y.host, place(&y, 0, i, 0), NAN, NAN);
+            BOTH(da_codelet_gebrd_multiply, "a product", args, matrix(t, m, n), matrix(t, conj ? m : n, 1),
+                 y);
+        }
+}
+END_TEST
+
+/* Two parts of order `top` and n - top, and what they are coupled by; all steps but the product on the CPU. */
+static void merge(da_dtype t, int top, int n, double coupling, bool even)
+{
+    const da_dtype real = is_single(t) ? DA_F32 : DA_F64;
+    const da_merge_args all = {top, 0};
+    operand d = reals(t, 0, n), e = reals(t, 0, n), off = reals(t, 0, 1), q = matrix(real, n, n);
+    operand plan = matrix(real, n, DA_PLAN_COLUMNS), packed = matrix(real, n, n), lambda = reals(t, 0, n),
+            deltas = matrix(real, n, n), parts = matrix(real, n, 1), values = reals(t, 0, n);
+    int64_t info;
+
+    for (int i = 0; i < n; i++) {
+        put(real, d.host, GAP + i, even ? 1 : unit(), 0);
+        put(real, e.host, GAP + i, even ? 0 : unit(), 0);
+        for (int j = 0; j < n; j++) {
+            put(real, deltas.host, place(&deltas, 0, i, j), NAN, 0);
+            put(real, q.host, place(&q, 0, i, j), 0, 0);
+        }
+    }
+    put(real, off.host, GAP, coupling, 0);
+    for (int part = 0; part < 2; part++) {
+        const da_stedc_args args = {part ? top : 0};
+        const int64_t order = part ? n - top : top;
+        operand own = reals(t, 0, order), z = matrix(real, n, order);
+
+        for (int i = 0; i < order; i++)
+            put(real, own.host, GAP + i, get(real, d.host, GAP + args.at + i, 0), 0);
+        on_cpu(&da_codelet_stedc, 3, (operand[]){own, e, z}, &args, sizeof args, &info);
+        for (int j = 0; j < order; j++) {
+            put(real, d.host, GAP + args.at + j, get(real, own.host, GAP + j, 0), 0);
+            for (int i = 0; i < n; i++)
+                put(real, q.host, place(&q, 0, i, args.at + j), get(real, z.host, place(&z, 0, i, j), 0), 0);
+        }
+        drop(&own);
+        drop(&z);
+    }
+    on_cpu(&da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_stedc_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0, &info);
+    for (int at = n > 100 ? n - 30 : 0; at < n; at += 20) {
+        const da_merge_args args = {top, at};
+        const int width = n - at < 20 ? n - at : 20;
+        operand o[4] = {copy_of(&plan), copy_of(&packed), copy_of(&deltas), matrix(t, n, width)};
+
+        ck_assert(on_device(&da_codelet_stedc_product, 4, o, &args, sizeof args));
+        on_cpu(&da_codelet_stedc_product, 4, o, &args, sizeof args, &info);
+        if (isnan(coupling))
+            ck_assert_int_eq(first_nan(&o[3], o[3].got), 0);
+        else
+            same("stedc_product", "a merge", &o[3]);
+        drop_all(4, o);
+    }
+    drop_all(10, (operand[]){d, e, off, q, plan, packed, lambda, deltas, parts, values});
+}
+
+START_TEST(stedc_product)
+{
+    static const struct {
+        int top, n;
+        double coupling;
+        bool even;
+    } cases[] = {{17, 40, 0.5, false}, {300, 320, -0.5, false}, {20, 40, 0, false}, /* nothing is kept */
+                 {20, 40, 0.5, true},                                               /* little is */
+                 {1, 2, 0.7, false},   {20, 40, NAN, false}};
+
+    for (int c = 0; c < 6; c++)
+        merge(dtypes[_i], cases[c].top, cases[c].n, cases[c].coupling, cases[c].even);
+}
+END_TEST
+
 /* ---- expressions ---- */
 
 enum { WIDE = 5 };
@@ -1381,7 +1513,10 @@ START_TEST(compiles_own)
     ck_ok(cuda_clean(&call, dtypes[_i], &a, DA_LOWER, false, NULL));
     ck_ok(cuda_spectral_fault(&call, NULL, 4, NULL));
     ck_ok(cuda_block_pivots(&call, NULL, 1, NULL, 4, false));
-    ck_assert_int_eq(compiled, 10);
+    ck_ok(cuda_merge_vectors(&call, is_single(dtypes[_i]) ? DA_F32 : DA_F64, &a, &a, NULL, NULL, NULL, NULL));
+    if (is_complex(dtypes[_i]))
+        ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
+    ck_assert_int_eq(compiled, 11 + is_complex(dtypes[_i]));
 }
 END_TEST
 
@@ -1407,6 +1542,7 @@ int main(int argc, char **argv)
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, larft, getrf,
                      getrf_nopivot, getrf_of_nan, sytrf, sytrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd,
                      gesdd_of_nan),
+        DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply, stedc_product),
         DA_CASE("integers", gemm_of_integers),
         DA_CASE_LOOP("common", DTYPES, common_kernels),
     };

@@ -16,6 +16,7 @@
 #define DA_PASTE2_(a, b) a##b
 #define DA_PASTE3_(a, b, c) a##b##c
 #define DA_PASTE4_(a, b, c, d) a##b##c##d
+#define DA_PASTE2(a, b) DA_PASTE2_(a, b)
 #define DA_PASTE3(a, b, c) DA_PASTE3_(a, b, c)
 
 /* The function of a kernel for this dtype. */
@@ -31,18 +32,30 @@
 #define DA_SOLVER_ASK(name, ...)                                                                             \
     SOLVER_ASK(call, "cusolverDn" #name, DA_NAME_(cusolverDn, DA_LETTER, name), lane->solver, __VA_ARGS__)
 
+/* The same of the parts' dtype. */
+#define DA_REAL_OF_S S
+#define DA_REAL_OF_D D
+#define DA_REAL_OF_C S
+#define DA_REAL_OF_Z D
+#define DA_REAL_DTYPE (sizeof(DA_REAL) == 4 ? DA_F32 : DA_F64)
+#define DA_REAL_BLAS(name, ...)                                                                              \
+    BLAS_TRY(call, "cublas" #name, DA_NAME_(cublas, DA_PASTE2(DA_REAL_OF_, DA_LETTER), name), lane->blas,    \
+             __VA_ARGS__)
+
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T){(DA_REAL)(z).re, (DA_REAL)(z).im})
 #define DA_H CUBLAS_OP_C
 #define DA_HERK(...) DA_BLAS(herk, __VA_ARGS__)
 #define DA_HER2K(...) DA_BLAS(her2k, __VA_ARGS__)
 #define DA_HEMM(...) DA_BLAS(hemm, __VA_ARGS__)
+#define DA_HEMV(...) DA_BLAS(hemv, __VA_ARGS__)
 #else
 #define DA_ELEMENT(z) ((DA_T)(z).re)
 #define DA_H CUBLAS_OP_T
 #define DA_HERK(...) DA_BLAS(syrk, __VA_ARGS__)
 #define DA_HER2K(...) DA_BLAS(syr2k, __VA_ARGS__)
 #define DA_HEMM(...) DA_BLAS(symm, __VA_ARGS__)
+#define DA_HEMV(...) DA_BLAS(symv, __VA_ARGS__)
 #endif
 #define DA_CONST(x) DA_ELEMENT(((da_c128){(x), 0}))
 

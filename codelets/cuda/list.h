@@ -28,6 +28,10 @@
     K(heevd,             RW, WV)     \
     K(gesdd,             RW, WV, W, W) \
     K(gesdd_values,      RW, WV)     \
+    K(hetrd_multiply,    R, R, W)    \
+    K(hetrd_update,      R, RW)      \
+    K(gebrd_multiply,    R, R, W)    \
+    K(stedc_product,     RR, RR, RR, W) \
     K(getrf_nopivot,     RW)
 /* clang-format on */
 

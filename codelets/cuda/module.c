@@ -19,6 +19,7 @@ enum {
     RW = 2 + KIND_WRITTEN,
     RP = 1,
     WP = 1 + KIND_WRITTEN,
+    RR = 2 + KIND_REAL,
     WV = 1 + KIND_WRITTEN + KIND_REAL,
     MOST_BUFFERS = 4
 };
@@ -223,6 +224,38 @@ static bool gesdd_fits(const da_call *call)
            are(extents_of(call, 3), a.n, a.n);
 }
 
+static bool hetrd_multiply_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0), y = extents_of(call, 2);
+
+    return a.m >= a.n && are(extents_of(call, 1), a.m, 1) && y.m >= a.m && y.n == 1;
+}
+
+static bool hetrd_update_fits(const da_call *call)
+{
+    const extents c = extents_of(call, 1);
+
+    return c.m >= c.n && extents_of(call, 0).m == c.m;
+}
+
+static bool gebrd_multiply_fits(const da_call *call)
+{
+    const da_unmqr_args *args = call->values[0].data;
+    const extents a = extents_of(call, 0);
+    const bool conj = (args->flags & DA_CONJ_TRANSPOSE) != 0;
+
+    return are(extents_of(call, 1), conj ? a.m : a.n, 1) && are(extents_of(call, 2), conj ? a.n : a.m, 1);
+}
+
+static bool stedc_product_fits(const da_call *call)
+{
+    const da_merge_args *args = call->values[0].data;
+    const extents z = extents_of(call, 3);
+
+    return are(extents_of(call, 0), z.m, DA_PLAN_COLUMNS) && are(extents_of(call, 1), z.m, z.m) &&
+           are(extents_of(call, 2), z.m, z.m) && args->column >= 0 && args->column <= z.m - z.n;
+}
+
 static bool getrf_nopivot_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0);
@@ -235,10 +268,12 @@ static bool getrf_nopivot_fits(const da_call *call)
 static da_status each(const da_call *call, const unsigned char *kinds, const da_kernel run[4])
 {
     unsigned char axes[MOST_BUFFERS];
-    const da_dtype dtype = call->buffers[0].dtype;
+    da_dtype dtype = (da_dtype)0;
 
-    for (int i = 0; i < call->nbuffers; i++)
+    for (int i = call->nbuffers - 1; i >= 0; i--) {
         axes[i] = kinds[i] & KIND_AXES;
+        dtype = axes[i] > 1 && !(kinds[i] & KIND_REAL) ? call->buffers[i].dtype : dtype;
+    }
     return cuda_each(call, axes, run[dtype == DA_F32 ? 0 : dtype == DA_F64 ? 1 : dtype == DA_C64 ? 2 : 3]);
 }
 
@@ -294,6 +329,10 @@ RUN_(sytrf)
 RUN_(heevd)
 RUN_(gesdd)
 RUN_(gesdd_values)
+RUN_(hetrd_multiply)
+RUN_(hetrd_update)
+RUN_(gebrd_multiply)
+RUN_(stedc_product)
 RUN_(getrf_nopivot)
 
 /* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */

@@ -124,7 +124,7 @@ cuda_matrix cuda_matrix_of(const da_call *call, int index);
 
 /*
  * Whether buffers 0 .. n-1 are what a kernel here can use: axes[i] is 2 for a matrix (column-major, of the common dtype f32, f64, c64 or
- * c128) and 1 for pivots, or where real[i] for contiguous elements of that dtype's real one; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
+ * c128, or where real[i] of that dtype's real one) and 1 for pivots, or where real[i] for contiguous elements of the real dtype; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
  */
 bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
                 const unsigned char *real);
@@ -188,6 +188,15 @@ da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix
  * triangle the diagonal's imaginary parts become 0. */
 da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
                      const int *found);
+
+/* Column j of `vectors` becomes that eigenvector which is the result's column j, in terms of the packed Q: place[j] is a root's number, below
+ * *kept, or a column of that. `z` and `row` are the plan's (kernels.h). All are of the real dtype. */
+da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, const cuda_matrix *vectors,
+                             const cuda_matrix *deltas, const void *kept, const void *place, const void *z,
+                             const void *row);
+
+/* dst = src, which has dst's dtype's parts. */
+da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
 
 /* Merges what cuda_clean() found of n columns into *call->info, on the device, or if that is nothing, n + *failed if that is > 0. */
 da_status cuda_spectral_fault(const da_call *call, const int *found, int n, const int *failed);

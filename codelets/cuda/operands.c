@@ -36,13 +36,10 @@ static bool is_matrix(const da_buffer *b)
     return n <= 1 || m == 0 || (b->strides[lead + 1] >= m && b->strides[lead + 1] <= INT_MAX);
 }
 
-/* A vector of the real dtype of matrices of this one. */
-static bool is_real_vector(const da_buffer *b, da_dtype dtype)
+static bool is_vector(const da_buffer *b)
 {
-    const da_dtype wanted = dtype == DA_F32 || dtype == DA_C64 ? DA_F32 : DA_F64;
-
-    return b->ndim > 0 && b->dtype == wanted &&
-           (b->shape[b->ndim - 1] <= 1 || b->strides[b->ndim - 1] == 1) && b->shape[b->ndim - 1] <= INT_MAX;
+    return b->ndim > 0 && (b->shape[b->ndim - 1] <= 1 || b->strides[b->ndim - 1] == 1) &&
+           b->shape[b->ndim - 1] <= INT_MAX;
 }
 
 bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
@@ -53,20 +50,17 @@ bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const uns
     if (call->nbuffers != n)
         return false;
     const int ndim = batch_ndim(call, axes);
+    for (int i = n - 1; i >= 0; i--)
+        dtype = axes[i] > 1 && !real[i] ? call->buffers[i].dtype : dtype;
+    const da_dtype parts = dtype == DA_F32 || dtype == DA_C64 ? DA_F32 : DA_F64;
     for (int i = 0; i < n; i++) {
         const da_buffer *const b = &call->buffers[i];
 
-        if (real[i]) { /* after a matrix */
-            if (!is_real_vector(b, dtype))
-                return false;
-        } else if (axes[i] == 1) {
+        if (axes[i] == 1 && !real[i]) {
             if (b->dtype != DA_I64 || b->ndim < 1)
                 return false;
-        } else {
-            dtype = dtype ? dtype : b->dtype;
-            if (b->dtype != dtype || !is_matrix(b))
-                return false;
-        }
+        } else if (b->dtype != (real[i] ? parts : dtype) || !(axes[i] == 1 ? is_vector(b) : is_matrix(b)))
+            return false;
     }
     for (int d = 0; d < ndim; d++) {
         int64_t extent = 1;

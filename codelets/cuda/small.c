@@ -179,6 +179,44 @@ static const char spectral_fault_text[] =
     "        *fault = mine;\n"
     "}\n";
 
+/* A work-group a column: of the identity, or from a root's deltas, of length 1. */
+static const char merge_vectors_text[] =
+    "KERNEL(merge_vectors)(BUFFER(T, y), BUFFER(const T, deltas), BUFFER(const T, kept), BUFFER(const T, "
+    "place),\n"
+    "                      BUFFER(const T, z), BUFFER(const T, row), VALUE(i64, m), VALUE(i64, ld))\n"
+    "{\n"
+    "    LOCAL T part[256];\n"
+    "    const i64 count = (i64)*DATA(const T, kept), mine = (i64)DATA(const T, place)[GROUP];\n"
+    "    const int root = mine < count;\n"
+    "    GLOBAL T *v = DATA(T, y) + GROUP * m;\n"
+    "    GLOBAL const T *delta = DATA(const T, deltas) + mine * ld, *top = DATA(const T, z);\n"
+    "    T sum = 0;\n"
+    "    for (i64 i = LANE; root && i < count; i += LANES) {\n"
+    "        const T x = count <= 2 ? delta[i] : top[i] / delta[i];\n"
+    "        sum += x * x;\n"
+    "    }\n"
+    "    part[LANE] = sum;\n"
+    "    BARRIER();\n"
+    "    for (int width = LANES / 2; width > 0; width /= 2) {\n"
+    "        if (LANE < width)\n"
+    "            part[LANE] += part[LANE + width];\n"
+    "        BARRIER();\n"
+    "    }\n"
+    "    const T factor = 1 / sqrt(part[0]);\n"
+    "    for (i64 i = LANE; root && i < count; i += LANES)\n"
+    "        v[(i64)DATA(const T, row)[i]] = (count <= 2 ? delta[i] : top[i] / delta[i]) * factor;\n"
+    "    for (i64 i = root ? count + LANE : LANE; i < m; i += LANES)\n"
+    "        v[i] = !root && i == mine;\n"
+    "}\n";
+
+static const char widen_text[] =
+    "KERNEL(widen)(BUFFER(T, to), BUFFER(const REAL, from), VALUE(i64, m), VALUE(i64, to_ld), VALUE(i64, "
+    "from_ld))\n"
+    "{\n"
+    "    for (i64 i = LANE; i < m; i += LANES)\n"
+    "        DATA(T, to)[i + GROUP * to_ld] = NUMBER(DATA(const REAL, from)[i + GROUP * from_ld]);\n"
+    "}\n";
+
 static const char *word_of(da_dtype dtype)
 {
     return dtype == DA_F32 ? "f32" : dtype == DA_F64 ? "f64" : dtype == DA_C64 ? "c64" : "c128";
@@ -274,6 +312,27 @@ da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, 
     return launch(call, dtype, "clear_bad", clear_bad_text, n, 5,
                   (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
                                           CUDA_VALUE(count), CUDA_VALUE(ld)});
+}
+
+da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, const cuda_matrix *vectors,
+                             const cuda_matrix *deltas, const void *kept, const void *place, const void *z,
+                             const void *row)
+{
+    const int64_t m = vectors->m, ld = deltas->ld;
+
+    return launch(call, dtype, "merge_vectors", merge_vectors_text, vectors->n, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(vectors->data), CUDA_ADDRESS(deltas->data),
+                                          CUDA_ADDRESS(kept), CUDA_ADDRESS(place), CUDA_ADDRESS(z),
+                                          CUDA_ADDRESS(row), CUDA_VALUE(m), CUDA_VALUE(ld)});
+}
+
+da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src)
+{
+    const int64_t m = dst->m, dst_ld = dst->ld, src_ld = src->ld;
+
+    return launch(call, dtype, "widen", widen_text, dst->n, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(dst->data), CUDA_ADDRESS(src->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(dst_ld), CUDA_VALUE(src_ld)});
 }
 
 da_status cuda_spectral_fault(const da_call *call, const int *found, int n, const int *failed)
