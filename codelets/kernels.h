@@ -156,6 +156,9 @@ typedef struct da_norm1_args {
 typedef struct da_ldl_args {
     unsigned uplo;      /* DA_LOWER or DA_UPPER */
     unsigned symmetric; /* if not 0: a = L D L^T, else a = L D L^H */
+    unsigned
+        given; /* sytrs: if not 0, pivots are the user's: wrong ones fail the task, of which devices know nothing */
+    unsigned pad;
 } da_ldl_args;
 
 /* ---- the codelets; see kernel_list.inc for their buffers ---- */
@@ -165,6 +168,13 @@ typedef struct da_ldl_args {
 #include "kernel_list.inc"
 #undef KERNEL
 #undef PUBLIC_KERNEL
+
+/* pivots, a copy: of vectors of them, with a da_ldl_args; on CPUs alone. The task fails unless they are some that sytrs takes. */
+extern const da_codelet da_codelet_ldl_pivots;
+
+/* Fails the task unless n pivots of sytrf, `step` apart, name rows that there are, and blocks of 2 x 2 come in pairs. */
+da_status da_ldl_pivots_check(const da_call *call, const int64_t *pivots, int64_t n, int64_t step,
+                              bool upper);
 
 /* True for the dtypes of linear algebra: f32, f64, c64, c128. */
 bool da_kernels_take(da_dtype dtype);

@@ -448,9 +448,18 @@ START_TEST(singular_symmetric)
     ck_ok(da_ldl_solve(&X, F, P, B, 0));
     ck_fails(da_wait(X), DA_ERROR_NUMERICAL, text);
     /* pivots that are none */
-    ck_ok(da_full(&Q, DA_I64, DA_SHAPE(n), n));
-    ck_ok(da_ldl_solve(&Y, F, Q, B, 0));
-    ck_fails(da_wait(Y), DA_ERROR_TASK, "pivots");
+    for (int wrong = 0; wrong < 3; wrong++) {
+        int64_t *pivots = calloc((size_t)n, sizeof *pivots);
+
+        ck_assert_ptr_nonnull(pivots);
+        pivots[wrong == 1 ? 0 : n - 1] = wrong ? -1 : n; /* half a block, in front and at the end */
+        ck_ok(da_from_host(&Q, DA_I64, DA_SHAPE(n), pivots, DA_ROW_MAJOR));
+        ck_ok(da_ldl_solve(&Y, F, Q, B, 0));
+        ck_fails(da_wait(Y), DA_ERROR_TASK, "pivots");
+        da_array_release(&Q);
+        da_array_release(&Y);
+        free(pivots);
+    }
     free(a);
     free(b);
 }

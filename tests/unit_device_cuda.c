@@ -750,6 +750,52 @@ START_TEST(lu_update)
 }
 END_TEST
 
+/* An estimate, which jumps where two elements are equally large; `exact`: what it must be, or -1. */
+static void rcond_of(unsigned uplo, const char *what, operand factor, operand norms, double exact)
+{
+    const da_norm1_args args = {uplo, 0};
+    operand o[3] = {factor, norms, matrix(factor.dtype, 1, 1)};
+    int64_t info;
+
+    ck_assert(on_device(&da_codelet_rcond, 3, o, &args, sizeof args));
+    on_cpu(&da_codelet_rcond, 3, o, &args, sizeof args, &info);
+    const double x = get(factor.dtype, o[2].got, GAP, 0), cpu = get(factor.dtype, o[2].host, GAP, 0);
+    ck_assert_msg(fabs(x - cpu) <= 1e-3 * cpu || (isnan(x) && isnan(cpu)),
+                  "%s, %s, uplo %u, order %d: %g on the CPU, %g on the device", what,
+                  da_dtype_name(factor.dtype), uplo, (int)factor.shape[0], cpu, x);
+    ck_assert_msg(exact < 0 || x == exact, "%s: %g", what, x);
+    drop_all(3, o);
+}
+
+START_TEST(rcond)
+{
+    static const unsigned kinds[] = {0, DA_LOWER, DA_UPPER};
+    static const int orders[] = {1, 30, 314};
+    const da_dtype t = dtypes[_i];
+
+    for (int kind = 0; kind < 3; kind++) {
+        for (int n = kind > 0; n < 3; n++) {
+            operand f = triangle(t, orders[n]);
+
+            for (int j = 0; j < orders[n]; j++) /* not of one size */
+                put(t, f.host, place(&f, 0, j, j), (j % 2 ? 1 : -2) / (1.0 + j % 7), 0.1);
+            rcond_of(kinds[kind], "a factor", f, matrix(t, 1, 5), -1);
+        }
+        for (int bad = kind; bad < 5; bad += 3) { /* zero, NaN, infinite: no condition */
+            const double values[] = {0, NAN, INFINITY, 1, 1};
+            operand f = triangle(t, 9), norms = matrix(t, 1, 3);
+
+            put(t, f.host, place(&f, 0, bad + 2, bad + 2), values[bad], 0);
+            put(t, norms.host, place(&norms, 0, 0, 1), bad == 3 ? NAN : bad == 4 ? INFINITY : 2, 0);
+            rcond_of(kinds[kind], "no condition", f, norms, bad == 3 ? -1 : 0);
+        }
+    }
+    operand batch[3] = {matrices(t, 2, 5, 5), matrix(t, 1, 2), matrices(t, 2, 1, 1)};
+    const da_norm1_args args = {0, 0};
+    both(&da_codelet_rcond, "a batch", 3, batch, &args, sizeof args);
+}
+END_TEST
+
 /* ---- Bunch-Kaufman ---- */
 
 START_TEST(sytrf)
@@ -758,7 +804,7 @@ START_TEST(sytrf)
 
     for (unsigned how = 0; how < 4; how++)
         for (int n = 1; n < 100; n += 33) {
-            const da_ldl_args args = {how & 1 ? DA_UPPER : DA_LOWER, how & 2};
+            const da_ldl_args args = {how & 1 ? DA_UPPER : DA_LOWER, how & 2, 0, 0};
 
             if (is_complex(t) && !args.symmetric) {
                 operand o[2] = {positive(t, 0, n), pivots(n)};
@@ -778,7 +824,7 @@ START_TEST(sytrf_of_nan)
 
     for (unsigned upper = 0; upper < 2; upper++)
         for (int column = 0; column < ORDER; column++) {
-            const da_ldl_args args = {upper ? DA_UPPER : DA_LOWER, 1};
+            const da_ldl_args args = {upper ? DA_UPPER : DA_LOWER, 1, 0, 0};
             operand o[3] = {matrix(t, ORDER, ORDER), pivots(ORDER), matrix(t, ORDER, 1)};
             int64_t info;
             bool nan = false;
@@ -793,6 +839,53 @@ START_TEST(sytrf_of_nan)
                     nan = nan || isnan(get(t, o[0].got, place(&o[0], 0, i, j), 0));
             ck_assert_msg(nan, "%s: a NaN in column %d is lost", da_dtype_name(t), column);
             drop_all(3, o);
+        }
+}
+END_TEST
+
+/* Blocks of both sizes, rows that are exchanged from afar. */
+static operand indefinite(da_dtype t, int n, bool hermitian)
+{
+    operand o = triangle(t, n);
+
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i <= j; i++) {
+            const double re = i == j           ? (j % 3 ? 0.1 : -2)
+                              : i + j == n - 1 ? 2
+                                               : get(t, o.host, place(&o, 0, i, j), 0);
+            const double im = i == j && hermitian ? 0 : i + j == n - 1 ? 0.5 : 0.1 / n;
+
+            put(t, o.host, place(&o, 0, i, j), re, im);
+            put(t, o.host, place(&o, 0, j, i), re, hermitian ? -im : im);
+        }
+    return o;
+}
+
+START_TEST(sytrs)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (unsigned how = 0; how < 4; how++)
+        for (int n = 1; n < 330; n = n < 60 ? n + 19 : n + 250) {
+            const da_ldl_args args = {how & 1 ? DA_UPPER : DA_LOWER, how & 2, 0, 0};
+            const da_ldl_args given = {how & 1 ? DA_UPPER : DA_LOWER, how & 2, 1, 0};
+            operand f[2] = {indefinite(t, n, !args.symmetric), pivots(n)};
+            int64_t info;
+
+            on_cpu(&da_codelet_sytrf, 2, f, &args, sizeof args, &info);
+            BOTH(da_codelet_sytrs, "a solve", args, copy_of(&f[0]), copy_of(&f[1]), matrix(t, n, 3));
+            BOTH(da_codelet_sytrs, "two b", args, copy_of(&f[0]), copy_of(&f[1]), matrices(t, 2, n, 7));
+            operand b = matrix(t, n, 1);
+            ck_assert(!on_device(&da_codelet_sytrs, 3, (operand[]){f[0], f[1], b}, &given, sizeof given));
+            drop(&b);
+            int first = n;
+            for (int i = n - 1; i >= 0; i--) /* of several zeros the first one counts */
+                if (((const int64_t *)f[1].host)[GAP + 2 * i] >= 0) {
+                    put(t, f[0].host, place(&f[0], 0, i, i), 0, 0);
+                    first = i;
+                }
+            BOTH(da_codelet_sytrs, "blocks of zero", args, f[0], f[1], matrix(t, n, 3));
+            ck_assert_int_eq(*device_info, first < n ? first + 1 : 0);
         }
 }
 END_TEST
@@ -1513,10 +1606,16 @@ START_TEST(compiles_own)
     ck_ok(cuda_clean(&call, dtypes[_i], &a, DA_LOWER, false, NULL));
     ck_ok(cuda_spectral_fault(&call, NULL, 4, NULL));
     ck_ok(cuda_block_pivots(&call, NULL, 1, NULL, 4, false));
+    ck_ok(cuda_estimate(&call, dtypes[_i], CUDA_BEGIN, &a, NULL, NULL, NULL));
+    ck_ok(cuda_reciprocal(&call, dtypes[_i], &a, NULL, 4, NULL, NULL));
+    ck_ok(cuda_ldl_steps(&call, dtypes[_i], NULL, NULL, 1, &a, false));
+    ck_ok(cuda_ldl_unpack(&call, dtypes[_i], &a, &a, NULL, false));
+    ck_ok(cuda_ldl_exchange(&call, dtypes[_i], &a, NULL, false));
+    ck_ok(cuda_ldl_divide(&call, dtypes[_i], &a, &a, NULL, false, false));
     ck_ok(cuda_merge_vectors(&call, is_single(dtypes[_i]) ? DA_F32 : DA_F64, &a, &a, NULL, NULL, NULL, NULL));
     if (is_complex(dtypes[_i]))
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
-    ck_assert_int_eq(compiled, 11 + is_complex(dtypes[_i]));
+    ck_assert_int_eq(compiled, 17 + is_complex(dtypes[_i]));
 }
 END_TEST
 
@@ -1542,6 +1641,8 @@ int main(int argc, char **argv)
                      trsm_reports_zeros, potrf, cholesky_steps, geqrt, gemqrt, tpmqrt, larft, getrf,
                      getrf_nopivot, getrf_of_nan, sytrf, sytrf_of_nan, lu_update, heevd, heevd_of_nan, gesdd,
                      gesdd_of_nan),
+        DA_CASE_LOOP("indefinite", DTYPES, sytrs),
+        DA_CASE_LOOP("conditions", DTYPES, rcond),
         DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply, stedc_product),
         DA_CASE("integers", gemm_of_integers),
         DA_CASE_LOOP("common", DTYPES, common_kernels),

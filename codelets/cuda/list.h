@@ -24,6 +24,8 @@
     K(larft,             R, R, W)    \
     K(getrf,             RW, WP)     \
     K(sytrf,             RW, WP)     \
+    K(sytrs,             R, RP, RW)  \
+    K(rcond,             R, R, W)    \
     K(lu_update,         R, RP, RW)  \
     K(heevd,             RW, WV)     \
     K(gesdd,             RW, WV, W, W) \

@@ -195,6 +195,22 @@ static bool sytrf_fits(const da_call *call)
     return a.m == a.n && length_of(call, 1) == a.m && (args->symmetric || dtype == DA_F32 || dtype == DA_F64);
 }
 
+static bool sytrs_fits(const da_call *call)
+{
+    const da_ldl_args *args = call->values[0].data;
+    const int64_t n = extents_of(call, 2).m;
+
+    return !args->given && are(extents_of(call, 0), n, n) && length_of(call, 1) == n;
+}
+
+static bool rcond_fits(const da_call *call)
+{
+    const extents factor = extents_of(call, 0);
+
+    return factor.m > 0 && factor.m == factor.n && extents_of(call, 1).m == 1 &&
+           are(extents_of(call, 2), 1, 1);
+}
+
 static bool lu_update_fits(const da_call *call)
 {
     const extents panel = extents_of(call, 0), c = extents_of(call, 2);
@@ -326,6 +342,8 @@ RUN_(tpmqrt)
 RUN_(larft)
 RUN_(getrf)
 RUN_(sytrf)
+RUN_(sytrs)
+RUN_(rcond)
 RUN_(heevd)
 RUN_(gesdd)
 RUN_(gesdd_values)

@@ -180,8 +180,46 @@ da_status cuda_pivots(const da_call *call, int64_t *pivots, int64_t step, int64_
 da_status cuda_block_pivots(const da_call *call, int64_t *pivots, int64_t step, const int *rows, int n,
                             bool upper);
 
+/* What to do with each of n rows, in the order of LAPACK's factorization: steps[i] is the row to exchange row i with, steps[n + i] is 0 for a block
+ * of 1 x 1, 1 for the first row of one of 2 x 2, 2 for the second. A block of 1 x 1 that is zero is merged into *call->info. */
+da_status cuda_ldl_steps(const da_call *call, da_dtype dtype, const int *steps, const int64_t *pivots,
+                         int64_t step, const cuda_matrix *a, bool upper);
+
+/* The triangle of l beside its diagonal becomes that of the factors a, without D, its rows exchanged. */
+da_status cuda_ldl_unpack(const da_call *call, da_dtype dtype, const cuda_matrix *l, const cuda_matrix *a,
+                          const int *steps, bool upper);
+
+/* b's rows are exchanged, from the first step on or from the last row's. */
+da_status cuda_ldl_exchange(const da_call *call, da_dtype dtype, const cuda_matrix *b, const int *steps,
+                            bool from_last);
+
+/* b = D^-1 b */
+da_status cuda_ldl_divide(const da_call *call, da_dtype dtype, const cuda_matrix *b, const cuda_matrix *a,
+                          const int *steps, bool upper, bool hermitian);
+
 /* From the first column with a NaN on everything from the diagonal down and to the right becomes NaN; found has a->n + 1 zeros. */
 da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found);
+
+/* Steps of the estimate of an inverse's 1-norm (rcond.inc), each of what x has become; `state` is CUDA_ESTIMATE_BYTES. */
+enum { CUDA_ESTIMATE_BYTES = 64 };
+typedef enum cuda_step {
+    CUDA_BEGIN,   /* x of equal elements; a zero on the diagonal of `factor` decides everything */
+    CUDA_MEASURE, /* the estimate is x's size, and unless it is the last one x becomes its signs */
+    CUDA_PLACE, /* x becomes the column of the identity where it is the largest, unless that was the last one */
+    CUDA_ALTERNATE, /* x of elements of both signs */
+    CUDA_END        /* whose size may be more */
+} cuda_step;
+da_status cuda_estimate(const da_call *call, da_dtype dtype, cuda_step step, const cuda_matrix *factor,
+                        const void *x, const void *signs, const void *state);
+
+/* *out becomes 1 / (the estimate times the largest of `norms`); 0 where found[n] says that there is no such factor, or what is infinite; NaN
+ * from a norm stays. */
+da_status cuda_reciprocal(const da_call *call, da_dtype dtype, const cuda_matrix *norms, const int *found,
+                          int n, const void *state, const void *out);
+
+/* The part of cuda_clean() that finds, and makes the diagonal real. */
+da_status cuda_find_bad(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
+                        const int *found);
 
 /* found[j], for j < a->n, and found[a->n], all 0, become 1 if column j (with by_row: row j, and a->m in place of a->n) or any of them has a NaN
  * or an infinity in the triangle `uplo` (0: in all of it); then all of a becomes 0, which every routine comes to an end with. With a

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LANES = 256, SOURCE = 4000 };
+enum { LANES = 256, SOURCE = 6000 };
 
 /* What the texts are written with: T, its parts REAL, and arithmetic that looks the same for real and complex numbers. */
 static const char real_text[] = "#define RE(x) (x)\n"
@@ -15,7 +15,12 @@ static const char real_text[] = "#define RE(x) (x)\n"
                                 "#define IS_FINITE(x) ((x) - (x) == 0)\n"
                                 "#define NUMBER(x) ((T)(x))\n"
                                 "#define PRODUCT(x, y) ((x) * (y))\n"
-                                "#define SUM(x, y) ((x) + (y))\n";
+                                "#define SUM(x, y) ((x) + (y))\n"
+                                "#define COMPLEX 0\n"
+                                "#define SIZE(x) fabs(x)\n"
+                                "#define SIGN(x) ((T)((x) > 0 ? 1 : -1))\n"
+                                "#define CONJ(x) (x)\n"
+                                "#define QUOTIENT(x, y) ((x) / (y))\n";
 static const char complex_text[] =
     "#define RE(x) ((x).re)\n"
     "#define IS_ZERO(x) ((x).re == 0 && (x).im == 0)\n"
@@ -24,7 +29,27 @@ static const char complex_text[] =
     "FUNCTION T NUMBER(REAL x) { T z; z.re = x; z.im = 0; return z; }\n"
     "FUNCTION T PRODUCT(T x, T y)\n"
     "{ T z; z.re = x.re * y.re - x.im * y.im; z.im = x.re * y.im + x.im * y.re; return z; }\n"
-    "FUNCTION T SUM(T x, T y) { T z; z.re = x.re + y.re; z.im = x.im + y.im; return z; }\n";
+    "FUNCTION T SUM(T x, T y) { T z; z.re = x.re + y.re; z.im = x.im + y.im; return z; }\n"
+    "#define COMPLEX 1\n"
+    "#define SIZE(x) hypot((x).re, (x).im)\n"
+    "FUNCTION T SIGN(T x)\n"
+    "{\n"
+    "    const REAL size = SIZE(x);\n"
+    "    T z;\n"
+    "    z.re = size > 0 ? x.re / size : 1;\n"
+    "    z.im = size > 0 ? x.im / size : 0;\n"
+    "    return z;\n"
+    "}\n"
+    "FUNCTION T CONJ(T x) { x.im = -x.im; return x; }\n"
+    "FUNCTION T QUOTIENT(T x, T y)\n"
+    "{\n"
+    "    const int flat = fabs(y.re) >= fabs(y.im);\n"
+    "    const REAL r = flat ? y.im / y.re : y.re / y.im, d = flat ? y.re + r * y.im : y.im + r * y.re;\n"
+    "    T z;\n"
+    "    z.re = (flat ? x.re + x.im * r : x.re * r + x.im) / d;\n"
+    "    z.im = (flat ? x.im - x.re * r : x.im * r - x.re) / d;\n"
+    "    return z;\n"
+    "}\n";
 
 /* One work-group. `found` is read if use_found is not 0. */
 static const char check_text[] =
@@ -120,6 +145,92 @@ static const char block_pivots_text[] =
     "    }\n"
     "}\n";
 
+/* One after the other, as above. Pivots that are no row, which nobody should give, exchange nothing. */
+static const char ldl_steps_text[] =
+    "KERNEL(ldl_steps)(BUFFER(i64, info), BUFFER(i32, steps), BUFFER(const i64, pivots), BUFFER(const T, a), "
+    "VALUE(i64, step),\n"
+    "                  VALUE(i64, n), VALUE(i64, ld), VALUE(i64, upper))\n"
+    "{\n"
+    "    GLOBAL i32 *swap = DATA(i32, steps), *part = swap + n;\n"
+    "    i64 zero = n + 1;\n"
+    "    for (i64 k = LANE == 0 ? 0 : n; k < n; k++) {\n"
+    "        const i64 first = upper ? n - 1 - k : k, pivot = DATA(const i64, pivots)[first * step];\n"
+    "        const int pair = pivot < 0 && k + 1 < n;\n"
+    "        const i64 at = !pair ? first : upper ? first - 1 : first + 1;\n"
+    "        const i64 said = DATA(const i64, pivots)[at * step], row = said < 0 ? ~said : said;\n"
+    "        swap[first] = (i32)first;\n"
+    "        swap[at] = (i32)(row < n ? row : at);\n"
+    "        part[first] = pair;\n"
+    "        part[at] = 2 * pair;\n"
+    "        k += pair;\n"
+    "        if (!pair && first < zero && IS_ZERO(DATA(const T, a)[first + first * ld]))\n"
+    "            zero = first + 1;\n"
+    "    }\n"
+    "    GLOBAL i64 *fault = DATA(i64, info);\n"
+    "    if (zero <= n && (*fault == 0 || zero < *fault))\n"
+    "        *fault = zero;\n"
+    "}\n";
+
+/* A column a work-item; so are those of ldl_exchange. */
+static const char ldl_unpack_text[] =
+    "KERNEL(ldl_unpack)(BUFFER(T, l), BUFFER(const T, a), BUFFER(const i32, steps), VALUE(i64, n), "
+    "VALUE(i64, "
+    "ld),\n"
+    "                   VALUE(i64, upper))\n"
+    "{\n"
+    "    GLOBAL const i32 *swap = DATA(const i32, steps), *part = swap + n;\n"
+    "    const i64 j = GROUP * LANES + LANE;\n"
+    "    GLOBAL T *x = DATA(T, l) + j * n;\n"
+    "    for (i64 i = upper ? 0 : j + 1; j < n && i < (upper ? j : n); i++)\n"
+    "        x[i] = DATA(const T, a)[i + j * ld];\n"
+    "    if (j < n && part[j] == 1)\n"
+    "        x[upper ? j - 1 : j + 1] = NUMBER((REAL)0);\n"
+    "    for (i64 k = j < n && part[j] == 1 ? 2 : 1; j < n && k < (upper ? j + 1 : n - j); k++) {\n"
+    "        const i64 i = upper ? j - k : j + k, row = swap[i];\n"
+    "        const T was = x[i];\n"
+    "        x[i] = x[row];\n"
+    "        x[row] = was;\n"
+    "    }\n"
+    "}\n";
+static const char ldl_exchange_text[] =
+    "KERNEL(ldl_exchange)(BUFFER(T, b), BUFFER(const i32, steps), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
+    "ld),\n"
+    "                     VALUE(i64, from_last))\n"
+    "{\n"
+    "    const i64 j = GROUP * LANES + LANE;\n"
+    "    GLOBAL T *x = DATA(T, b) + j * ld;\n"
+    "    for (i64 k = 0; j < n && k < m; k++) {\n"
+    "        const i64 i = from_last ? m - 1 - k : k, row = DATA(const i32, steps)[i];\n"
+    "        const T was = x[i];\n"
+    "        x[i] = x[row];\n"
+    "        x[row] = was;\n"
+    "    }\n"
+    "}\n";
+
+/* An element a work-item, of blocks of 2 x 2 both are the first one's: of [d0, t; s, d1] with s and t, its conjugate or itself. */
+static const char ldl_divide_text[] =
+    "KERNEL(ldl_divide)(BUFFER(T, b), BUFFER(const T, a), BUFFER(const i32, steps), VALUE(i64, m), "
+    "VALUE(i64, "
+    "n),\n"
+    "                   VALUE(i64, b_ld), VALUE(i64, ld), VALUE(i64, upper), VALUE(i64, hermitian))\n"
+    "{\n"
+    "    const i64 at = GROUP * LANES + LANE, j = at / m, i = at - j * m;\n"
+    "    const i64 part = at < m * n ? DATA(const i32, steps)[m + i] : 2, low = part && upper ? i - 1 : i;\n"
+    "    GLOBAL const T *d = DATA(const T, a) + low * (ld + 1);\n"
+    "    GLOBAL T *x = DATA(T, b) + low + j * b_ld;\n"
+    "    if (part == 0)\n"
+    "        x[0] = QUOTIENT(x[0], hermitian ? NUMBER(RE(d[0])) : d[0]);\n"
+    "    if (part == 1) {\n"
+    "        const T off = upper ? d[ld] : d[1], s = upper && hermitian ? CONJ(off) : off;\n"
+    "        const T t = hermitian ? CONJ(s) : s, minus = NUMBER((REAL)-1);\n"
+    "        const T d0 = QUOTIENT(hermitian ? NUMBER(RE(d[0])) : d[0], t);\n"
+    "        const T d1 = QUOTIENT(hermitian ? NUMBER(RE(d[ld + 1])) : d[ld + 1], s);\n"
+    "        const T det = SUM(PRODUCT(d0, d1), minus), x0 = QUOTIENT(x[0], t), x1 = QUOTIENT(x[1], s);\n"
+    "        x[0] = QUOTIENT(SUM(PRODUCT(d1, x0), PRODUCT(minus, x1)), det);\n"
+    "        x[1] = QUOTIENT(SUM(PRODUCT(d0, x1), PRODUCT(minus, x0)), det);\n"
+    "    }\n"
+    "}\n";
+
 /* A work-group a column; `found` begins as zeros. found[j] says that column j has a NaN, found[n] that one of them has. */
 static const char find_nan_text[] =
     "KERNEL(find_nan)(BUFFER(i32, found), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld))\n"
@@ -165,6 +276,98 @@ static const char clear_bad_text[] = "KERNEL(clear_bad)(BUFFER(T, a), BUFFER(con
                                      "        for (i64 i = LANE; i < m; i += LANES)\n"
                                      "            DATA(T, a)[GROUP * ld + i] = NUMBER((REAL)0);\n"
                                      "}\n";
+
+/* What cuda_estimate() keeps: the estimate, where x was the largest, whether nothing changes any more, whether there is a zero on the diagonal. */
+#define ESTIMATE "typedef struct { f64 estimate; i64 at, done, singular; } estimate_t;\n"
+
+/* One work-group, of which every work-item adds up what all have found. */
+static const char estimate_text[] =
+    ESTIMATE "enum { BEGIN, MEASURE, PLACE, ALTERNATE, END };\n"
+             "KERNEL(estimate)(BUFFER(T, x), BUFFER(T, signs), BUFFER(estimate_t, state), BUFFER(const T, "
+             "a), VALUE(i64, n),\n"
+             "                 VALUE(i64, ld), VALUE(i64, step))\n"
+             "{\n"
+             "    LOCAL REAL sums[256], most[256];\n"
+             "    LOCAL i64 where[256];\n"
+             "    LOCAL int flags[256];\n"
+             "    GLOBAL T *v = DATA(T, x), *s = DATA(T, signs);\n"
+             "    GLOBAL estimate_t *q = DATA(estimate_t, state);\n"
+             "    const i64 last = step == PLACE ? q->at : -1, done = step == BEGIN ? 0 : q->done;\n"
+             "    const REAL before = step == BEGIN ? 0 : (REAL)q->estimate;\n"
+             "    const REAL there = last < 0 ? -1 : COMPLEX ? SIZE(v[last]) : RE(v[last]);\n"
+             "    REAL sum = 0, largest = -1;\n"
+             "    i64 at = 0;\n"
+             "    int other = 0;\n"
+             "    for (i64 i = LANE; i < n; i += LANES) {\n"
+             "        const REAL size = step == BEGIN ? 0 : SIZE(v[i]);\n"
+             "        sum += size;\n"
+             "        at = size > largest ? i : at;\n"
+             "        largest = size > largest ? size : largest;\n"
+             "        other |= step == BEGIN     ? IS_ZERO(DATA(const T, a)[i + i * ld])\n"
+             "                 : step == MEASURE ? COMPLEX || before < 0 || RE(SIGN(v[i])) != RE(s[i])\n"
+             "                                   : 0;\n"
+             "    }\n"
+             "    sums[LANE] = sum;\n"
+             "    most[LANE] = largest;\n"
+             "    where[LANE] = at;\n"
+             "    flags[LANE] = other;\n"
+             "    BARRIER();\n"
+             "    sum = 0;\n"
+             "    largest = -1;\n"
+             "    for (int k = 0; k < LANES; k++) {\n"
+             "        sum += sums[k];\n"
+             "        at = most[k] > largest || (most[k] == largest && where[k] < at) ? where[k] : at;\n"
+             "        largest = most[k] > largest ? most[k] : largest;\n"
+             "        other |= flags[k];\n"
+             "    }\n"
+             "    const int grown = before < 0 || (sum > before && other);\n"
+             "    const int stop = step == MEASURE ? sum - sum != 0 || !grown : step == PLACE && last >= 0 "
+             "&& there == largest;\n"
+             "    for (i64 i = LANE; i < n; i += LANES) {\n"
+             "        if (step == BEGIN)\n"
+             "            v[i] = NUMBER(1 / (REAL)n);\n"
+             "        else if (step == ALTERNATE)\n"
+             "            v[i] = NUMBER((i % 2 ? -1 : 1) * (1 + (REAL)i / (REAL)(n > 1 ? n - 1 : 1)));\n"
+             "        else if (step == MEASURE && !done && !stop)\n"
+             "            v[i] = s[i] = SIGN(v[i]);\n"
+             "        else if (step == PLACE && !done && !stop)\n"
+             "            v[i] = NUMBER((REAL)(i == at));\n"
+             "    }\n"
+             "    if (LANE == 0 && step == BEGIN) {\n"
+             "        q->estimate = -1;\n"
+             "        q->at = -1;\n"
+             "        q->done = 0;\n"
+             "        q->singular = other;\n"
+             "    } else if (LANE == 0 && step == END) {\n"
+             "        const REAL twice = 2 * (sum / (REAL)(3 * n));\n"
+             "        if (n > 1 && twice > before)\n"
+             "            q->estimate = twice;\n"
+             "    } else if (LANE == 0 && !done && step != ALTERNATE) {\n"
+             "        q->estimate = step == MEASURE ? sum : before;\n"
+             "        q->at = step == PLACE ? at : q->at;\n"
+             "        q->done = stop;\n"
+             "    }\n"
+             "}\n";
+static const char reciprocal_text[] =
+    ESTIMATE "KERNEL(reciprocal)(BUFFER(T, y), BUFFER(const T, norms), BUFFER(const i32, found), "
+             "BUFFER(const estimate_t, state),\n"
+             "                   VALUE(i64, count), VALUE(i64, ld), VALUE(i64, n))\n"
+             "{\n"
+             "    GLOBAL const estimate_t *q = DATA(const estimate_t, state);\n"
+             "    const REAL estimate = (REAL)q->estimate;\n"
+             "    REAL norm = 0;\n"
+             "    for (i64 j = 0; j < count; j++) {\n"
+             "        const REAL one = RE(DATA(const T, norms)[j * ld]);\n"
+             "        norm = one <= norm || norm != norm ? norm : one;\n"
+             "    }\n"
+             "    const int none = DATA(const i32, found)[n] || q->singular || estimate - estimate != 0 || "
+             "norm - norm != 0;\n"
+             "    if (LANE == 0)\n"
+             "        *DATA(T, y) = NUMBER(norm != norm                          ? norm\n"
+             "                             : none || estimate == 0 || norm == 0 ? 0\n"
+             "                                                                  : 1 / estimate / norm);\n"
+             "}\n";
+
 static const char spectral_fault_text[] =
     "KERNEL(spectral_fault)(BUFFER(i64, info), BUFFER(const i32, found), BUFFER(const i32, failed), "
     "VALUE(i64, "
@@ -286,6 +489,70 @@ da_status cuda_block_pivots(const da_call *call, int64_t *pivots, int64_t step, 
                                           CUDA_VALUE(count), CUDA_VALUE(backwards)});
 }
 
+da_status cuda_ldl_steps(const da_call *call, da_dtype dtype, const int *steps, const int64_t *pivots,
+                         int64_t step, const cuda_matrix *a, bool upper)
+{
+    const int64_t n = a->m, ld = a->ld, backwards = upper;
+
+    return launch(call, dtype, "ldl_steps", ldl_steps_text, 1, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(steps), CUDA_ADDRESS(pivots),
+                                          CUDA_ADDRESS(a->data), CUDA_VALUE(step), CUDA_VALUE(n),
+                                          CUDA_VALUE(ld), CUDA_VALUE(backwards)});
+}
+
+da_status cuda_ldl_unpack(const da_call *call, da_dtype dtype, const cuda_matrix *l, const cuda_matrix *a,
+                          const int *steps, bool upper)
+{
+    const int64_t n = a->m, ld = a->ld, backwards = upper;
+
+    return launch(call, dtype, "ldl_unpack", ldl_unpack_text, (n + LANES - 1) / LANES, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(l->data), CUDA_ADDRESS(a->data), CUDA_ADDRESS(steps),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(backwards)});
+}
+
+da_status cuda_ldl_exchange(const da_call *call, da_dtype dtype, const cuda_matrix *b, const int *steps,
+                            bool from_last)
+{
+    const int64_t m = b->m, n = b->n, ld = b->ld, backwards = from_last;
+
+    return launch(call, dtype, "ldl_exchange", ldl_exchange_text, (n + LANES - 1) / LANES, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(b->data), CUDA_ADDRESS(steps), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(backwards)});
+}
+
+da_status cuda_ldl_divide(const da_call *call, da_dtype dtype, const cuda_matrix *b, const cuda_matrix *a,
+                          const int *steps, bool upper, bool hermitian)
+{
+    const int64_t m = b->m, n = b->n, b_ld = b->ld, ld = a->ld, backwards = upper, conj = hermitian;
+
+    return launch(call, dtype, "ldl_divide", ldl_divide_text, (m * n + LANES - 1) / LANES, 9,
+                  (const da_device_arg[]){CUDA_ADDRESS(b->data), CUDA_ADDRESS(a->data), CUDA_ADDRESS(steps),
+                                          CUDA_VALUE(m), CUDA_VALUE(n), CUDA_VALUE(b_ld), CUDA_VALUE(ld),
+                                          CUDA_VALUE(backwards), CUDA_VALUE(conj)});
+}
+
+da_status cuda_estimate(const da_call *call, da_dtype dtype, cuda_step step, const cuda_matrix *factor,
+                        const void *x, const void *signs, const void *state)
+{
+    const int64_t n = factor->m, ld = factor->ld, which = step;
+
+    return launch(call, dtype, "estimate", estimate_text, 1, 7,
+                  (const da_device_arg[]){CUDA_ADDRESS(x), CUDA_ADDRESS(signs), CUDA_ADDRESS(state),
+                                          CUDA_ADDRESS(factor->data), CUDA_VALUE(n), CUDA_VALUE(ld),
+                                          CUDA_VALUE(which)});
+}
+
+da_status cuda_reciprocal(const da_call *call, da_dtype dtype, const cuda_matrix *norms, const int *found,
+                          int n, const void *state, const void *out)
+{
+    const int64_t count = norms->n, ld = norms->ld, columns = n;
+
+    return launch(call, dtype, "reciprocal", reciprocal_text, 1, 7,
+                  (const da_device_arg[]){CUDA_ADDRESS(out), CUDA_ADDRESS(norms->data), CUDA_ADDRESS(found),
+                                          CUDA_ADDRESS(state), CUDA_VALUE(count), CUDA_VALUE(ld),
+                                          CUDA_VALUE(columns)});
+}
+
 da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found)
 {
     const int64_t m = a->m, n = a->n, ld = a->ld;
@@ -299,16 +566,24 @@ da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(nan)});
 }
 
+da_status cuda_find_bad(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
+                        const int *found)
+{
+    const int64_t m = a->m, n = a->n, ld = a->ld, lower = (uplo & DA_UPPER) == 0,
+                  upper = (uplo & DA_LOWER) == 0, rows = by_row;
+
+    return launch(call, dtype, "find_bad", find_bad_text, n, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(lower), CUDA_VALUE(upper),
+                                          CUDA_VALUE(rows)});
+}
+
 da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
                      const int *found)
 {
-    const int64_t m = a->m, n = a->n, ld = a->ld, lower = (uplo & DA_UPPER) == 0,
-                  upper = (uplo & DA_LOWER) == 0, rows = by_row, count = by_row ? m : n;
+    const int64_t m = a->m, n = a->n, ld = a->ld, count = by_row ? m : n;
 
-    DA_TRY(launch(call, dtype, "find_bad", find_bad_text, n, 8,
-                  (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
-                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(lower), CUDA_VALUE(upper),
-                                          CUDA_VALUE(rows)}));
+    DA_TRY(cuda_find_bad(call, dtype, a, uplo, by_row, found));
     return launch(call, dtype, "clear_bad", clear_bad_text, n, 5,
                   (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
                                           CUDA_VALUE(count), CUDA_VALUE(ld)});

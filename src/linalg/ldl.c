@@ -58,13 +58,35 @@ da_status da_ldl(da_array **ldl, da_array **pivots, const da_array *a, unsigned 
     return operation_finish(&op, build(&op, ldl, pivots, a, flags));
 }
 
+/* A copy of the user's pivots, which is not made of wrong ones, and nothing after it runs. */
+static da_status checked_pivots(operation *op, da_array **copy, const da_array *pivots, const da_array *ldl,
+                                const da_ldl_args *args)
+{
+    const span all = {0, rows_of(ldl)};
+    da_shape shape = array_shape_of(ldl);
+    int64_t tile[DA_MAX_NDIM];
+    task_builder t;
+
+    tile_with(tile, &shape, all.n, all.n);
+    shape.ndim--;
+    DA_TRY(operation_array(op, copy, DA_PIVOT_DTYPE, &shape, tile));
+    EACH_LEAD (at, ldl) {
+        task_begin(&t, &da_codelet_ldl_pivots);
+        access_vector(&t, pivots, &at, all, DA_MODE_READ);
+        access_vector(&t, *copy, &at, all, DA_MODE_WRITE);
+        task_value(&t, args, sizeof *args);
+        DA_TRY(task_add(&t, &op->batch));
+    }
+    return DA_OK;
+}
+
 static da_status build_solve(operation *op, da_array **out, const da_array *ldl, const da_array *pivots,
                              const da_array *b, unsigned flags)
 {
     const da_array *const inputs[] = {ldl, pivots, b}, *source, *factors, *rows = pivots;
-    const da_ldl_args args = args_of(flags);
     const span all = {0, rows_of(ldl)};
-    da_array *matrix = NULL, *x = NULL, *copy = NULL, *result = NULL;
+    da_ldl_args args = args_of(flags);
+    da_array *matrix = NULL, *x = NULL, *copy = NULL, *checked = NULL, *result = NULL;
     da_shape shape, pivots_shape;
     int64_t tile[DA_MAX_NDIM];
     task_builder t;
@@ -81,12 +103,17 @@ static da_status build_solve(operation *op, da_array **out, const da_array *ldl,
         factors = copy;
     }
     DA_TRY(broadcast_lead(op, &factors, factors, &shape));
+    args.given = all.n == 0 || !triangular_for_devices(x, all.n);
+    if (!args.given) {
+        DA_TRY(checked_pivots(op, &checked, pivots, ldl, &args));
+        rows = checked;
+    }
     pivots_shape = shape;
     pivots_shape.dim[pivots_shape.ndim++] = rows_of(x);
     if (shape.ndim > 0) {
         da_array *each = NULL;
 
-        DA_TRY(operation_own(op, da_broadcast_to(&each, pivots, pivots_shape), &each));
+        DA_TRY(operation_own(op, da_broadcast_to(&each, rows, pivots_shape), &each));
         rows = each;
     }
     DA_TRY(operation_fault(op, SINGULAR, rows_of(x)));
