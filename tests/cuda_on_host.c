@@ -808,6 +808,24 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         return CUBLAS_STATUS_SUCCESS;                                                                        \
     }
 
+#define TRIDIAGONAL(L, l, T, R, C, hetrd)                                                                    \
+    cusolverStatus_t cusolverDn##L##hetrd##_bufferSize(cusolverDnHandle_t h, cublasFillMode_t uplo, int n,   \
+                                                       const T *a, int lda, const R *d, const R *e,          \
+                                                       const T *tau, int *size)                              \
+    {                                                                                                        \
+        (void)h, (void)uplo, (void)a, (void)lda, (void)d, (void)e, (void)tau;                                \
+        *size = n;                                                                                           \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }                                                                                                        \
+    cusolverStatus_t cusolverDn##L##hetrd(cusolverDnHandle_t h, cublasFillMode_t uplo, int n, T *a, int lda, \
+                                          R *d, R *e, T *tau, T *work, int size, int *info)                  \
+    {                                                                                                        \
+        (void)h;                                                                                             \
+        *info = LAPACKE_##l##hetrd##_work(LAPACK_COL_MAJOR, uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n,   \
+                                          (C *)a, lda, d, e, (C *)tau, (C *)work, size);                     \
+        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+    }
+
 /* y = alpha op(a) x + beta y; what y has is not read where beta is 0 */
 #define TIMES_VECTOR(L, l, T, S, hemv)                                                                       \
     static void start_##l(int n, T *y, int incy, const T *beta)                                              \
@@ -858,3 +876,7 @@ TIMES_VECTOR(S, s, float, VALUE, symv)
 TIMES_VECTOR(D, d, double, VALUE, symv)
 TIMES_VECTOR(C, c, cuComplex, POINTER, hemv)
 TIMES_VECTOR(Z, z, cuDoubleComplex, POINTER, hemv)
+TRIDIAGONAL(S, s, float, float, float, sytrd)
+TRIDIAGONAL(D, d, double, double, double, sytrd)
+TRIDIAGONAL(C, c, cuComplex, float, lapack_complex_float, hetrd)
+TRIDIAGONAL(Z, z, cuDoubleComplex, double, lapack_complex_double, hetrd)

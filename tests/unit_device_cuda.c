@@ -35,7 +35,7 @@ static const da_device_ops *ops;
 static cudaStream_t stream;
 static int64_t *device_info; /* the device writes it */
 static const da_dtype dtypes[] = {DA_F32, DA_F64, DA_C64, DA_C128};
-enum { DTYPES = 4, OPERANDS = 4, GAP = 3 };
+enum { DTYPES = 4, OPERANDS = 5, GAP = 3 };
 
 #define cuda_ok(call)                                                                                        \
     do {                                                                                                     \
@@ -1135,6 +1135,184 @@ START_TEST(gebrd_multiply)
 }
 END_TEST
 
+/* A number of great or small size, and what is not to be read of the other triangle. */
+START_TEST(hetrd_begin_and_end)
+{
+    const da_dtype t = dtypes[_i];
+    static const double sizes[] = {1, 1e-25, 1e25};
+    enum { ORDER = 19 };
+
+    for (int how = 0; how < 6; how++) {
+        const da_heevd_args args = {how % 2 ? DA_UPPER : DA_LOWER, 0};
+        operand a = positive(t, 0, ORDER);
+
+        for (int j = 0; j < ORDER; j++)
+            for (int i = 0; i < ORDER; i++) {
+                const bool read = how % 2 ? i <= j : i >= j;
+                const double scale = pow(sizes[how / 2], is_single(t) ? 1 : 6);
+                const int64_t at = place(&a, 0, i, j);
+                put(t, a.host, at, read ? scale * get(t, a.host, at, 0) : 0,
+                    i == j                  ? 7
+                    : read && is_complex(t) ? scale * get(t, a.host, at, 1)
+                                            : 0);
+            }
+        BOTH(da_codelet_hetrd_begin, "in range", args, a, reals(t, 0, ORDER));
+    }
+    for (int column = 0; column < ORDER; column += 9) {
+        const da_heevd_args args = {DA_LOWER, 0};
+        operand o[2] = {positive(t, 0, ORDER), reals(t, 0, ORDER)};
+
+        put(t, o[0].host, place(&o[0], 0, ORDER - 1, column), column ? INFINITY : NAN, 0);
+        both_keep(&da_codelet_hetrd_begin, "no number", 2, o, &args, sizeof args);
+        ck_assert_int_eq(*device_info, column + 1);
+        ck_assert(isnan(got_real(&o[1], ORDER - 1)));
+        drop_all(2, o);
+    }
+    for (int n = 1; n < 300; n += 270) {
+        operand e = reals(t, 0, n);
+
+        put(e.dtype, e.host, GAP + n - 1, 0.25, 0);
+        both(&da_codelet_hetrd_end, "a diagonal", 3, (operand[]){matrix(t, n, n), reals(t, 0, n), e}, NULL,
+             0);
+    }
+}
+END_TEST
+
+START_TEST(hetrd_column)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int m = 6; m < 310; m += 300)
+        for (int64_t j = 0; j <= 6; j += j == 3 ? 2 : j == 0 || j == 5 ? 1 : 2) {
+            const da_hetrd_args args = {j};
+            BOTH(da_codelet_hetrd_column, "a column", args, matrix(t, m, 6), matrix(t, m, 12),
+                 matrix(t, m, 3), matrix(t, 6, 1));
+        }
+}
+END_TEST
+
+/* x = (I - tau v v^H) x (I - tau v v^H)^H for reflector k of an order n. */
+static void reflect(double _Complex *x, int n, const operand *v, const operand *tau, int k)
+{
+    for (int side = 0; side < 2; side++) /* from the left, and the conjugate transpose of that again */
+        for (int j = 0; j < n; j++) {
+            double _Complex *const column = x + (ptrdiff_t)j * n, sum = column[k + 1];
+
+            for (int i = k + 2; i < n; i++)
+                sum += conj(got(v, i, k)) * column[i];
+            sum *= got(tau, k, 0);
+            column[k + 1] -= sum;
+            for (int i = k + 2; i < n; i++)
+                column[i] -= got(v, i, k) * sum;
+            for (int i = 0; i < n && j == n - 1; i++)
+                for (int c = 0; c <= i; c++) {
+                    const double _Complex upper = x[c + i * n];
+                    x[c + i * n] = conj(x[i + c * n]);
+                    x[i + c * n] = conj(upper);
+                }
+        }
+}
+
+/* Reflectors and their factors make the original of T. */
+START_TEST(hetrd_rest)
+{
+    const da_dtype t = dtypes[_i];
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+
+    for (int n = 1; n < 60; n += 19) {
+        operand o[2] = {positive(t, 0, n), matrix(t, n, 1)};
+        double _Complex *const x = calloc((size_t)n * (size_t)n, sizeof *x);
+
+        ck_assert_ptr_nonnull(x);
+        ck_assert(on_device(&da_codelet_hetrd_rest, 2, o, NULL, 0));
+        ck_assert(got(&o[1], n - 1, 0) == 0);
+        for (int i = 0; i < n; i++) {
+            x[i + i * n] = creal(got(&o[0], i, i));
+            if (i + 1 < n)
+                x[i + 1 + i * n] = x[i + (i + 1) * n] = creal(got(&o[0], i + 1, i));
+        }
+        for (int k = n - 2; k >= 0; k--)
+            reflect(x, n, &o[0], &o[1], k);
+        for (int j = 0; j < n; j++)
+            for (int i = 0; i < n; i++)
+                ck_assert_msg(cabs(x[i + j * n] - was(&o[0], i, j)) <= 300 * eps * (2 * n + 2),
+                              "order %d %s: element (%d, %d) is off by %g", n, da_dtype_name(t), i, j,
+                              cabs(x[i + j * n] - was(&o[0], i, j)));
+        free(x);
+        drop_all(2, o);
+    }
+}
+END_TEST
+
+/* Zeros need no reflector, and tiny numbers have squares that are none. */
+START_TEST(reflectors)
+{
+    const da_dtype t = dtypes[_i];
+    const da_hetrd_args args = {0};
+    const double tiny = is_single(t) ? 1e-35 : 1e-280;
+
+    for (int how = 0; how < 3; how++) {
+        operand panel = matrix(t, 9, 2);
+
+        for (int i = 0; i < 9; i++) {
+            const int64_t at = place(&panel, 0, i, 0);
+            const double factor = how < 2 && i > 1 ? 0 : how < 2 ? 1 : tiny;
+            put(t, panel.host, at, factor * get(t, panel.host, at, 0),
+                is_complex(t) && how != 1 ? factor * get(t, panel.host, at, 1) : 0);
+        }
+        BOTH(da_codelet_hetrd_column, how < 2 ? "zeros" : "tiny numbers", args, panel, matrix(t, 9, 4),
+             matrix(t, 9, 1), matrix(t, 2, 1));
+    }
+}
+END_TEST
+
+START_TEST(gebrd_begin)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int how = 0; how < 6; how++) {
+        const da_gesdd_args args = {how % 2, 0};
+        const double size = how / 2 == 0 ? 1 : pow(10, (how / 2 == 1 ? 1 : -1) * (is_single(t) ? 30 : 250));
+        operand o[2] = {matrix(t, 23, 17), matrix(t, 17, 4)};
+
+        for (int j = 0; j < 17; j++)
+            for (int i = 0; i < 23; i++) {
+                const int64_t at = place(&o[0], 0, i, j);
+                put(t, o[0].host, at, size * get(t, o[0].host, at, 0),
+                    is_complex(t) ? size * get(t, o[0].host, at, 1) : 0);
+            }
+        BOTH(da_codelet_gebrd_begin, "in range", args, copy_of(&o[0]), copy_of(&o[1]));
+        put(t, o[0].host, place(&o[0], 0, 12, 16), is_complex(t) ? 1 : NAN, NAN);
+        put(t, o[0].host, place(&o[0], 0, 22, 7), -INFINITY, 0);
+        both_keep(&da_codelet_gebrd_begin, "no number", 2, o, &args, sizeof args);
+        ck_assert_int_eq(*device_info, how % 2 ? 13 : 8);
+        ck_assert(isnan(creal(got(&o[1], 16, 3))));
+        drop_all(2, o);
+    }
+}
+END_TEST
+
+START_TEST(gebrd_columns_and_rows)
+{
+    const da_dtype t = dtypes[_i];
+    enum { PANEL = 5 };
+
+    for (int m = PANEL; m < 320; m += 290) {
+        const int n = m > PANEL ? PANEL + 9 : PANEL;
+
+        for (int64_t j = 0; j <= PANEL; j += j < 1 ? 1 : 2) {
+            const da_hetrd_args args = {j};
+
+            BOTH(da_codelet_gebrd_column, "a column", args, matrix(t, m, PANEL), matrix(t, m, 2 * PANEL),
+                 matrix(t, n, 2 * PANEL), matrix(t, m + 3, 3), matrix(t, PANEL, 4));
+            if (j < PANEL)
+                BOTH(da_codelet_gebrd_row, "a row", args, matrix(t, 1, n - j - 1), matrix(t, m, 2 * PANEL),
+                     matrix(t, n, 2 * PANEL), matrix(t, n + 3, 3), matrix(t, PANEL, 4));
+        }
+    }
+}
+END_TEST
+
 /* Two parts of order `top` and n - top, and what they are coupled by; all steps but the product on the CPU. */
 static void merge(da_dtype t, int top, int n, double coupling, bool even)
 {
@@ -1606,6 +1784,14 @@ START_TEST(compiles_own)
     ck_ok(cuda_clean(&call, dtypes[_i], &a, DA_LOWER, false, NULL));
     ck_ok(cuda_spectral_fault(&call, NULL, 4, NULL));
     ck_ok(cuda_block_pivots(&call, NULL, 1, NULL, 4, false));
+    ck_ok(cuda_bring_in_range(&call, dtypes[_i], &a, true, 1e-9, NULL, NULL, NULL));
+    ck_ok(cuda_mirror(&call, dtypes[_i], &a));
+    ck_ok(cuda_gather(&call, dtypes[_i], &a, true, NULL));
+    ck_ok(cuda_scale_by(&call, dtypes[_i], 4, NULL, NULL));
+    ck_ok(cuda_conj_row(&call, dtypes[_i], &a, NULL));
+    ck_ok(cuda_finish_w(&call, dtypes[_i], 4, NULL, NULL, NULL));
+    ck_ok(cuda_reflect(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL));
+    ck_ok(cuda_tridiagonal(&call, dtypes[_i], &a, NULL, NULL));
     ck_ok(cuda_estimate(&call, dtypes[_i], CUDA_BEGIN, &a, NULL, NULL, NULL));
     ck_ok(cuda_reciprocal(&call, dtypes[_i], &a, NULL, 4, NULL, NULL));
     ck_ok(cuda_ldl_steps(&call, dtypes[_i], NULL, NULL, 1, &a, false));
@@ -1615,7 +1801,7 @@ START_TEST(compiles_own)
     ck_ok(cuda_merge_vectors(&call, is_single(dtypes[_i]) ? DA_F32 : DA_F64, &a, &a, NULL, NULL, NULL, NULL));
     if (is_complex(dtypes[_i]))
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
-    ck_assert_int_eq(compiled, 17 + is_complex(dtypes[_i]));
+    ck_assert_int_eq(compiled, 27 + is_complex(dtypes[_i]));
 }
 END_TEST
 
@@ -1644,6 +1830,8 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("indefinite", DTYPES, sytrs),
         DA_CASE_LOOP("conditions", DTYPES, rcond),
         DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply, stedc_product),
+        DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
+                     gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
         DA_CASE_LOOP("common", DTYPES, common_kernels),
     };

@@ -13,6 +13,9 @@
 
 #include "kernels.h"
 
+#include <float.h>
+#include <math.h>
+
 #define DA_PASTE2_(a, b) a##b
 #define DA_PASTE3_(a, b, c) a##b##c
 #define DA_PASTE4_(a, b, c, d) a##b##c##d

@@ -30,6 +30,13 @@
     K(heevd,             RW, WV)     \
     K(gesdd,             RW, WV, W, W) \
     K(gesdd_values,      RW, WV)     \
+    K(hetrd_begin,       RW, WV)     \
+    K(hetrd_column,      RW, RW, R, RW) \
+    K(hetrd_rest,        RW, W)      \
+    K(hetrd_end,         R, WV, WV)  \
+    K(gebrd_begin,       RW, W)      \
+    K(gebrd_column,      RW, RW, R, R, RW) \
+    K(gebrd_row,         R, R, RW, R, RW) \
     K(hetrd_multiply,    R, R, W)    \
     K(hetrd_update,      R, RW)      \
     K(gebrd_multiply,    R, R, W)    \

@@ -21,7 +21,7 @@ enum {
     WP = 1 + KIND_WRITTEN,
     RR = 2 + KIND_REAL,
     WV = 1 + KIND_WRITTEN + KIND_REAL,
-    MOST_BUFFERS = 4
+    MOST_BUFFERS = 5
 };
 
 /* ---- sizes ---- */
@@ -240,6 +240,63 @@ static bool gesdd_fits(const da_call *call)
            are(extents_of(call, 3), a.n, a.n);
 }
 
+static bool hetrd_begin_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m > 0 && a.m == a.n && length_of(call, 1) == a.m;
+}
+
+static bool hetrd_column_fits(const da_call *call)
+{
+    const da_hetrd_args *args = call->values[0].data;
+    const extents panel = extents_of(call, 0);
+
+    return panel.m >= panel.n && are(extents_of(call, 1), panel.m, 2 * panel.n) &&
+           extents_of(call, 2).m == panel.m && are(extents_of(call, 3), panel.n, 1) && args->column >= 0 &&
+           args->column <= panel.n;
+}
+
+static bool hetrd_rest_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m == a.n && are(extents_of(call, 1), a.m, 1);
+}
+
+static bool hetrd_end_fits(const da_call *call)
+{
+    return hetrd_begin_fits(call) && length_of(call, 2) == extents_of(call, 0).m;
+}
+
+static bool gebrd_begin_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.n > 0 && a.m >= a.n && are(extents_of(call, 1), a.n, 4);
+}
+
+static bool gebrd_column_fits(const da_call *call)
+{
+    const da_hetrd_args *args = call->values[0].data;
+    const extents panel = extents_of(call, 0), yv = extents_of(call, 2);
+
+    return panel.m >= panel.n && are(extents_of(call, 1), panel.m, 2 * panel.n) && yv.m >= panel.n &&
+           yv.n == 2 * panel.n && extents_of(call, 3).m >= panel.m && are(extents_of(call, 4), panel.n, 4) &&
+           args->column >= 0 && args->column <= panel.n;
+}
+
+static bool gebrd_row_fits(const da_call *call)
+{
+    const da_hetrd_args *args = call->values[0].data;
+    const extents row = extents_of(call, 0), ux = extents_of(call, 1), yv = extents_of(call, 2);
+    const int64_t k = ux.n / 2;
+
+    return row.m == 1 && args->column >= 0 && args->column < k && ux.m > args->column &&
+           are(yv, args->column + 1 + row.n, 2 * k) && extents_of(call, 3).m >= yv.m &&
+           are(extents_of(call, 4), k, 4);
+}
+
 static bool hetrd_multiply_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0), y = extents_of(call, 2);
@@ -347,6 +404,13 @@ RUN_(rcond)
 RUN_(heevd)
 RUN_(gesdd)
 RUN_(gesdd_values)
+RUN_(hetrd_begin)
+RUN_(hetrd_column)
+RUN_(hetrd_rest)
+RUN_(hetrd_end)
+RUN_(gebrd_begin)
+RUN_(gebrd_column)
+RUN_(gebrd_row)
 RUN_(hetrd_multiply)
 RUN_(hetrd_update)
 RUN_(gebrd_multiply)

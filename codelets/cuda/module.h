@@ -236,6 +236,38 @@ da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, const cuda_mat
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
 
+/* ---- the steps of hetrd and gebrd ---- */
+
+/* All of a, or its lower triangle, times what brings its largest part between `lowest` and 1 / lowest; *told, of the real dtype, becomes that number,
+ * or NaN where *bad, and then a stays. `sizes` has room for a->m + 1 reals. */
+da_status cuda_bring_in_range(const da_call *call, da_dtype dtype, const cuda_matrix *a, bool lower,
+                              double lowest, const int *bad, void *sizes, const void *told);
+
+/* The lower triangle as the upper one of a Hermitian matrix says. */
+da_status cuda_mirror(const da_call *call, da_dtype dtype, const cuda_matrix *a);
+
+/* y = the sum of a product's parts, or with `pieces` what each has of it: see cpu/gebrd.inc. */
+da_status cuda_gather(const da_call *call, da_dtype dtype, const cuda_matrix *parts, bool pieces,
+                      const void *y);
+
+/* x *= *factor */
+da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor);
+
+/* y = a row's conjugate */
+da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *row, const void *y);
+
+/* y = tau y - tau / 2 ((tau y)^H x) x */
+da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,
+                        const void *tau);
+
+/* The reflector that makes zero of x but for its first element, which becomes *beta; v gets it with its one, and may be x. n > 0. */
+da_status cuda_reflect(const da_call *call, da_dtype dtype, int n, const void *x, const void *v,
+                       const void *tau, const void *beta);
+
+/* d and e: what a has on and below its diagonal, divided by e's last element. */
+da_status cuda_tridiagonal(const da_call *call, da_dtype dtype, const cuda_matrix *a, const void *d,
+                           const void *e);
+
 /* Merges what cuda_clean() found of n columns into *call->info, on the device, or if that is nothing, n + *failed if that is > 0. */
 da_status cuda_spectral_fault(const da_call *call, const int *found, int n, const int *failed);
 

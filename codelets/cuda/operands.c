@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-enum { MOST_BUFFERS = 4 };
+enum { MOST_BUFFERS = 5 };
 
 /* The axis of b's batch that is axis `d` of `ndim` common ones, or -1 where b has none or one matrix for all of it. */
 static int batch_axis(const da_buffer *b, int axes, int d, int ndim)

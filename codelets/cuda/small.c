@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LANES = 256, SOURCE = 6000 };
+enum { LANES = 256, SOURCE = 8000 };
 
 /* What the texts are written with: T, its parts REAL, and arithmetic that looks the same for real and complex numbers. */
 static const char real_text[] = "#define RE(x) (x)\n"
@@ -17,6 +17,8 @@ static const char real_text[] = "#define RE(x) (x)\n"
                                 "#define PRODUCT(x, y) ((x) * (y))\n"
                                 "#define SUM(x, y) ((x) + (y))\n"
                                 "#define COMPLEX 0\n"
+                                "#define IM(x) ((REAL)0)\n"
+                                "#define MAKE(re, im) ((T)(re))\n"
                                 "#define SIZE(x) fabs(x)\n"
                                 "#define SIGN(x) ((T)((x) > 0 ? 1 : -1))\n"
                                 "#define CONJ(x) (x)\n"
@@ -31,6 +33,8 @@ static const char complex_text[] =
     "{ T z; z.re = x.re * y.re - x.im * y.im; z.im = x.re * y.im + x.im * y.re; return z; }\n"
     "FUNCTION T SUM(T x, T y) { T z; z.re = x.re + y.re; z.im = x.im + y.im; return z; }\n"
     "#define COMPLEX 1\n"
+    "#define IM(x) ((x).im)\n"
+    "FUNCTION T MAKE(REAL re, REAL im) { T z; z.re = re; z.im = im; return z; }\n"
     "#define SIZE(x) hypot((x).re, (x).im)\n"
     "FUNCTION T SIGN(T x)\n"
     "{\n"
@@ -146,7 +150,7 @@ static const char block_pivots_text[] =
     "}\n";
 
 /* One after the other, as above. Pivots that are no row, which nobody should give, exchange nothing. */
-static const char ldl_steps_text[] =
+static const char ldl_text[] =
     "KERNEL(ldl_steps)(BUFFER(i64, info), BUFFER(i32, steps), BUFFER(const i64, pivots), BUFFER(const T, a), "
     "VALUE(i64, step),\n"
     "                  VALUE(i64, n), VALUE(i64, ld), VALUE(i64, upper))\n"
@@ -169,10 +173,8 @@ static const char ldl_steps_text[] =
     "    GLOBAL i64 *fault = DATA(i64, info);\n"
     "    if (zero <= n && (*fault == 0 || zero < *fault))\n"
     "        *fault = zero;\n"
-    "}\n";
-
-/* A column a work-item; so are those of ldl_exchange. */
-static const char ldl_unpack_text[] =
+    "}\n"
+    /* A column a work-item; so are those of ldl_exchange. */
     "KERNEL(ldl_unpack)(BUFFER(T, l), BUFFER(const T, a), BUFFER(const i32, steps), VALUE(i64, n), "
     "VALUE(i64, "
     "ld),\n"
@@ -191,8 +193,7 @@ static const char ldl_unpack_text[] =
     "        x[i] = x[row];\n"
     "        x[row] = was;\n"
     "    }\n"
-    "}\n";
-static const char ldl_exchange_text[] =
+    "}\n"
     "KERNEL(ldl_exchange)(BUFFER(T, b), BUFFER(const i32, steps), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
     "ld),\n"
     "                     VALUE(i64, from_last))\n"
@@ -205,10 +206,8 @@ static const char ldl_exchange_text[] =
     "        x[i] = x[row];\n"
     "        x[row] = was;\n"
     "    }\n"
-    "}\n";
-
-/* An element a work-item, of blocks of 2 x 2 both are the first one's: of [d0, t; s, d1] with s and t, its conjugate or itself. */
-static const char ldl_divide_text[] =
+    "}\n"
+    /* An element a work-item, of blocks of 2 x 2 both are the first one's: of [d0, t; s, d1] with s and t, its conjugate or itself. */
     "KERNEL(ldl_divide)(BUFFER(T, b), BUFFER(const T, a), BUFFER(const i32, steps), VALUE(i64, m), "
     "VALUE(i64, "
     "n),\n"
@@ -420,6 +419,158 @@ static const char widen_text[] =
     "        DATA(T, to)[i + GROUP * to_ld] = NUMBER(DATA(const REAL, from)[i + GROUP * from_ld]);\n"
     "}\n";
 
+/* ---- steps to tridiagonal and bidiagonal form ---- */
+
+/* The largest part of each row's numbers, a row a work-item. */
+static const char range_text[] =
+    "KERNEL(row_sizes)(BUFFER(REAL, sizes), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
+    "ld), VALUE(i64, lower))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    GLOBAL const T *x = DATA(const T, a) + i;\n"
+    "    REAL size = 0;\n"
+    "    for (i64 j = 0; i < m && j < n && (!lower || j <= i); j++) {\n"
+    "        const REAL re = fabs(RE(x[j * ld])), im = fabs(IM(x[j * ld]));\n"
+    "        size = re > size ? re : size;\n"
+    "        size = im > size ? im : size;\n"
+    "    }\n"
+    "    if (i < m)\n"
+    "        DATA(REAL, sizes)[i] = size;\n"
+    "}\n"
+    /* What brings them in range, to sizes[m]; also to *told, NaN where something is not finite. */
+    "KERNEL(range_factor)(BUFFER(REAL, told), BUFFER(REAL, sizes), BUFFER(const i32, bad), VALUE(i64, m), "
+    "VALUE(f64, least), VALUE(f64, nan))\n"
+    "{\n"
+    "    GLOBAL REAL *s = DATA(REAL, sizes);\n"
+    "    const REAL lowest = (REAL)least;\n"
+    "    REAL most = 0;\n"
+    "    for (i64 i = 0; i < m && LANE == 0; i++)\n"
+    "        most = s[i] > most ? s[i] : most;\n"
+    "    if (LANE == 0) {\n"
+    "        const REAL factor = most > 0 && most < lowest ? lowest / most : most > 1 / lowest ? 1 / lowest "
+    "/ most : 1;\n"
+    "        s[m] = *DATA(const i32, bad) ? 1 : factor;\n"
+    "        *DATA(REAL, told) = *DATA(const i32, bad) ? (REAL)nan : factor;\n"
+    "    }\n"
+    "}\n"
+    "KERNEL(scale_columns)(BUFFER(T, a), BUFFER(const REAL, factor), VALUE(i64, m), VALUE(i64, ld), "
+    "VALUE(i64, lower))\n"
+    "{\n"
+    "    GLOBAL T *x = DATA(T, a) + GROUP * ld;\n"
+    "    const REAL by = *DATA(const REAL, factor);\n"
+    "    for (i64 i = (lower ? GROUP : 0) + LANE; i < m && by != 1; i += LANES)\n"
+    "        x[i] = MAKE(RE(x[i]) * by, IM(x[i]) * by);\n"
+    "}\n"
+    /* The lower triangle as the upper one says, a work-group a column. */
+    "KERNEL(mirror)(BUFFER(T, a), VALUE(i64, n), VALUE(i64, ld))\n"
+    "{\n"
+    "    GLOBAL T *x = DATA(T, a);\n"
+    "    for (i64 i = GROUP + 1 + LANE; i < n; i += LANES)\n"
+    "        x[i + GROUP * ld] = CONJ(x[GROUP + i * ld]);\n"
+    "}\n";
+
+/* y = the columns' sum, or with `pieces` row i of that column which has it: column p rows [m p / parts, m (p + 1) / parts). */
+static const char column_text[] =
+    "KERNEL(gather)(BUFFER(T, y), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, parts), VALUE(i64, ld), "
+    "VALUE(i64, pieces))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    T sum = NUMBER((REAL)0);\n"
+    "    for (i64 p = 0; p < parts && i < m; p++)\n"
+    "        if (!pieces || (i >= m * p / parts && i < m * (p + 1) / parts))\n"
+    "            sum = pieces ? DATA(const T, a)[i + p * ld] : SUM(sum, DATA(const T, a)[i + p * ld]);\n"
+    "    if (i < m)\n"
+    "        DATA(T, y)[i] = sum;\n"
+    "}\n"
+    "KERNEL(scale_by)(BUFFER(T, x), BUFFER(const T, factor), VALUE(i64, n))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    if (i < n)\n"
+    "        DATA(T, x)[i] = PRODUCT(*DATA(const T, factor), DATA(T, x)[i]);\n"
+    "}\n"
+    "KERNEL(conj_row)(BUFFER(T, y), BUFFER(const T, x), VALUE(i64, n), VALUE(i64, ld))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    if (i < n)\n"
+    "        DATA(T, y)[i] = CONJ(DATA(const T, x)[i * ld]);\n"
+    "}\n";
+
+/* y = tau y - tau / 2 ((tau y)^H x) x; one work-group. */
+static const char reflector_text[] =
+    "KERNEL(finish_w)(BUFFER(T, y), BUFFER(const T, x), BUFFER(const T, tau), VALUE(i64, n))\n"
+    "{\n"
+    "    LOCAL T part[256];\n"
+    "    GLOBAL T *w = DATA(T, y);\n"
+    "    GLOBAL const T *v = DATA(const T, x);\n"
+    "    const T t = *DATA(const T, tau);\n"
+    "    T sum = NUMBER((REAL)0);\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        w[i] = PRODUCT(t, w[i]);\n"
+    "        sum = SUM(sum, PRODUCT(CONJ(w[i]), v[i]));\n"
+    "    }\n"
+    "    part[LANE] = sum;\n"
+    "    BARRIER();\n"
+    "    sum = NUMBER((REAL)0);\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        sum = SUM(sum, part[k]);\n"
+    "    const T factor = PRODUCT(PRODUCT(NUMBER((REAL)-0.5), t), sum);\n"
+    "    for (i64 i = LANE; i < n; i += LANES)\n"
+    "        w[i] = SUM(w[i], PRODUCT(factor, v[i]));\n"
+    "}\n"
+    /* As LAPACK's larfg, of numbers divided by the largest of them instead of trying again where they are tiny. One work-group. */
+    "KERNEL(reflect)(BUFFER(T, x), BUFFER(T, v), BUFFER(T, tau), BUFFER(T, beta), VALUE(i64, n))\n"
+    "{\n"
+    "    LOCAL REAL part[256], sums[256];\n"
+    "    GLOBAL T *a = DATA(T, x), *to = DATA(T, v);\n"
+    "    REAL big = 0, sum = 0;\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        const REAL re = fabs(RE(a[i])), im = fabs(IM(a[i]));\n"
+    "        big = re > big ? re : big;\n"
+    "        big = im > big ? im : big;\n"
+    "    }\n"
+    "    part[LANE] = big;\n"
+    "    BARRIER();\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        big = part[k] > big ? part[k] : big;\n"
+    "    big = big > 0 ? big : 1;\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        const REAL re = RE(a[i]) / big, im = IM(a[i]) / big;\n"
+    "        sum += i > 0 ? re * re + im * im : 0;\n"
+    "    }\n"
+    "    const REAL re = RE(a[0]) / big, im = IM(a[0]) / big;\n"
+    "    sums[LANE] = sum;\n"
+    "    BARRIER();\n"
+    "    sum = 0;\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        sum += sums[k];\n"
+    "    const int none = sum == 0 && im == 0;\n"
+    "    const REAL b = none ? re : -copysign((REAL)sqrt(re * re + im * im + sum), re);\n"
+    "    const T factor = none ? NUMBER((REAL)1) : QUOTIENT(NUMBER((REAL)1), MAKE(re - b, im));\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        if (i > 0 && !none)\n"
+    "            a[i] = PRODUCT(factor, MAKE(RE(a[i]) / big, IM(a[i]) / big));\n"
+    "        if (i > 0)\n"
+    "            to[i] = a[i];\n"
+    "    }\n"
+    "    if (LANE == 0) {\n"
+    "        a[0] = *DATA(T, beta) = NUMBER(none ? RE(a[0]) : b * big);\n"
+    "        *DATA(T, tau) = none ? NUMBER((REAL)0) : MAKE((b - re) / b, -im / b);\n"
+    "        to[0] = NUMBER((REAL)1);\n"
+    "    }\n"
+    "}\n"
+    /* One work-group, of which all know the factor before it is overwritten. */
+    "KERNEL(tridiagonal)(BUFFER(REAL, d), BUFFER(REAL, e), BUFFER(const T, a), VALUE(i64, n), VALUE(i64, "
+    "ld))\n"
+    "{\n"
+    "    GLOBAL const T *x = DATA(const T, a);\n"
+    "    const REAL factor = DATA(REAL, e)[n - 1];\n"
+    "    BARRIER();\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        DATA(REAL, d)[i] = RE(x[i + i * ld]) / factor;\n"
+    "        DATA(REAL, e)[i] = i + 1 < n ? RE(x[i + 1 + i * ld]) / factor : 0;\n"
+    "    }\n"
+    "}\n";
+
 static const char *word_of(da_dtype dtype)
 {
     return dtype == DA_F32 ? "f32" : dtype == DA_F64 ? "f64" : dtype == DA_C64 ? "c64" : "c128";
@@ -494,7 +645,7 @@ da_status cuda_ldl_steps(const da_call *call, da_dtype dtype, const int *steps, 
 {
     const int64_t n = a->m, ld = a->ld, backwards = upper;
 
-    return launch(call, dtype, "ldl_steps", ldl_steps_text, 1, 8,
+    return launch(call, dtype, "ldl_steps", ldl_text, 1, 8,
                   (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(steps), CUDA_ADDRESS(pivots),
                                           CUDA_ADDRESS(a->data), CUDA_VALUE(step), CUDA_VALUE(n),
                                           CUDA_VALUE(ld), CUDA_VALUE(backwards)});
@@ -505,7 +656,7 @@ da_status cuda_ldl_unpack(const da_call *call, da_dtype dtype, const cuda_matrix
 {
     const int64_t n = a->m, ld = a->ld, backwards = upper;
 
-    return launch(call, dtype, "ldl_unpack", ldl_unpack_text, (n + LANES - 1) / LANES, 6,
+    return launch(call, dtype, "ldl_unpack", ldl_text, (n + LANES - 1) / LANES, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(l->data), CUDA_ADDRESS(a->data), CUDA_ADDRESS(steps),
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(backwards)});
 }
@@ -515,7 +666,7 @@ da_status cuda_ldl_exchange(const da_call *call, da_dtype dtype, const cuda_matr
 {
     const int64_t m = b->m, n = b->n, ld = b->ld, backwards = from_last;
 
-    return launch(call, dtype, "ldl_exchange", ldl_exchange_text, (n + LANES - 1) / LANES, 6,
+    return launch(call, dtype, "ldl_exchange", ldl_text, (n + LANES - 1) / LANES, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(b->data), CUDA_ADDRESS(steps), CUDA_VALUE(m),
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(backwards)});
 }
@@ -525,7 +676,7 @@ da_status cuda_ldl_divide(const da_call *call, da_dtype dtype, const cuda_matrix
 {
     const int64_t m = b->m, n = b->n, b_ld = b->ld, ld = a->ld, backwards = upper, conj = hermitian;
 
-    return launch(call, dtype, "ldl_divide", ldl_divide_text, (m * n + LANES - 1) / LANES, 9,
+    return launch(call, dtype, "ldl_divide", ldl_text, (m * n + LANES - 1) / LANES, 9,
                   (const da_device_arg[]){CUDA_ADDRESS(b->data), CUDA_ADDRESS(a->data), CUDA_ADDRESS(steps),
                                           CUDA_VALUE(m), CUDA_VALUE(n), CUDA_VALUE(b_ld), CUDA_VALUE(ld),
                                           CUDA_VALUE(backwards), CUDA_VALUE(conj)});
@@ -617,4 +768,88 @@ da_status cuda_spectral_fault(const da_call *call, const int *found, int n, cons
     return launch(call, DA_F64, "spectral_fault", spectral_fault_text, 1, 4,
                   (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(found), CUDA_ADDRESS(failed),
                                           CUDA_VALUE(count)});
+}
+
+da_status cuda_bring_in_range(const da_call *call, da_dtype dtype, const cuda_matrix *a, bool lower,
+                              double lowest, const int *bad, void *sizes, const void *told)
+{
+    const int64_t m = a->m, n = a->n, ld = a->ld, triangle = lower;
+    const double nan = (double)NAN;
+    const size_t size = dtype == DA_F32 || dtype == DA_C64 ? sizeof(float) : sizeof(double);
+
+    DA_TRY(launch(call, dtype, "row_sizes", range_text, (m + LANES - 1) / LANES, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(sizes), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(triangle)}));
+    DA_TRY(launch(call, dtype, "range_factor", range_text, 1, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(told), CUDA_ADDRESS(sizes), CUDA_ADDRESS(bad),
+                                          CUDA_VALUE(m), CUDA_VALUE(lowest), CUDA_VALUE(nan)}));
+    return launch(call, dtype, "scale_columns", range_text, n, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(a->data),
+                                          CUDA_ADDRESS((char *)sizes + (size_t)m * size), CUDA_VALUE(m),
+                                          CUDA_VALUE(ld), CUDA_VALUE(triangle)});
+}
+
+da_status cuda_mirror(const da_call *call, da_dtype dtype, const cuda_matrix *a)
+{
+    const int64_t n = a->n, ld = a->ld;
+
+    return launch(call, dtype, "mirror", range_text, n, 3,
+                  (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_VALUE(n), CUDA_VALUE(ld)});
+}
+
+da_status cuda_gather(const da_call *call, da_dtype dtype, const cuda_matrix *parts, bool pieces,
+                      const void *y)
+{
+    const int64_t m = parts->m, count = parts->n, ld = parts->ld, apart = pieces;
+
+    return launch(call, dtype, "gather", column_text, (m + LANES - 1) / LANES, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(y), CUDA_ADDRESS(parts->data), CUDA_VALUE(m),
+                                          CUDA_VALUE(count), CUDA_VALUE(ld), CUDA_VALUE(apart)});
+}
+
+da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor)
+{
+    const int64_t count = n;
+
+    return launch(call, dtype, "scale_by", column_text, (count + LANES - 1) / LANES, 3,
+                  (const da_device_arg[]){CUDA_ADDRESS(x), CUDA_ADDRESS(factor), CUDA_VALUE(count)});
+}
+
+da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *row, const void *y)
+{
+    const int64_t n = row->n, ld = row->ld;
+
+    return launch(
+        call, dtype, "conj_row", column_text, (n + LANES - 1) / LANES, 4,
+        (const da_device_arg[]){CUDA_ADDRESS(y), CUDA_ADDRESS(row->data), CUDA_VALUE(n), CUDA_VALUE(ld)});
+}
+
+da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,
+                        const void *tau)
+{
+    const int64_t count = n;
+
+    return launch(
+        call, dtype, "finish_w", reflector_text, 1, 4,
+        (const da_device_arg[]){CUDA_ADDRESS(y), CUDA_ADDRESS(x), CUDA_ADDRESS(tau), CUDA_VALUE(count)});
+}
+
+da_status cuda_reflect(const da_call *call, da_dtype dtype, int n, const void *x, const void *v,
+                       const void *tau, const void *beta)
+{
+    const int64_t count = n;
+
+    return launch(call, dtype, "reflect", reflector_text, 1, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(x), CUDA_ADDRESS(v), CUDA_ADDRESS(tau),
+                                          CUDA_ADDRESS(beta), CUDA_VALUE(count)});
+}
+
+da_status cuda_tridiagonal(const da_call *call, da_dtype dtype, const cuda_matrix *a, const void *d,
+                           const void *e)
+{
+    const int64_t n = a->n, ld = a->ld;
+
+    return launch(call, dtype, "tridiagonal", reflector_text, 1, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(d), CUDA_ADDRESS(e), CUDA_ADDRESS(a->data),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld)});
 }
