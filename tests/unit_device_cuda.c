@@ -1317,7 +1317,7 @@ END_TEST
 static void merge(da_dtype t, int top, int n, double coupling, bool even)
 {
     const da_dtype real = is_single(t) ? DA_F32 : DA_F64;
-    const da_merge_args all = {top, 0};
+    const da_merge_args all = {.top = top};
     operand d = reals(t, 0, n), e = reals(t, 0, n), off = reals(t, 0, 1), q = matrix(real, n, n);
     operand plan = matrix(real, n, DA_PLAN_COLUMNS), packed = matrix(real, n, n), lambda = reals(t, 0, n),
             deltas = matrix(real, n, n), parts = matrix(real, n, 1), values = reals(t, 0, n);
@@ -1349,11 +1349,11 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
         drop(&z);
     }
     on_cpu(&da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all, sizeof all, &info);
-    on_cpu(&da_codelet_stedc_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
     on_cpu(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all, &info);
     on_cpu(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0, &info);
     for (int at = n > 100 ? n - 30 : 0; at < n; at += 20) {
-        const da_merge_args args = {top, at};
+        const da_merge_args args = {.top = top, .column = at};
         const int width = n - at < 20 ? n - at : 20;
         operand o[4] = {copy_of(&plan), copy_of(&packed), copy_of(&deltas), matrix(t, n, width)};
 
