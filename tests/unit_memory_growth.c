@@ -162,7 +162,7 @@ static const call calls[] = {
     {"solve_triangular", 4096, 1, {0}, solve_triangular},
     {"qr", 4096, 3, {0}, qr},     /* likewise */
     {"eigh", 2048, 4, {0}, eigh}, /* divide and conquer has three at a time */
-    {"svd", 2048, 10, {0}, svd},  /* and LAPACK's needs more, beside U and V of the bidiagonal matrix */
+    {"svd", 2048, 7, {0}, svd},   /* likewise, beside the reflectors of both sides */
     {"expression", 8192, 1, {0}, expression},
     {"sum", 8192, 0, {0}, sums},
 };

@@ -8,17 +8,18 @@
 enum { PRIORITY_FIRST = 1000 };
 
 da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values, const da_array *s,
-                           const da_array *u, const da_array *vh, int64_t width, int64_t offset)
+                           const da_array *u, const da_array *vh, const da_array *v, int64_t width,
+                           int64_t offset)
 {
     const da_shape shape = array_shape_of(values);
     const int64_t n = rows_of(values);
     const da_dtype real = s->s->dtype;
-    int64_t tile[DA_MAX_NDIM], mb, nb;
+    int64_t tile[DA_MAX_NDIM];
 
     width = most(
         width, 2); /* the row between two parts is of the upper one's columns, which is to have another one */
     *b = (bidiagonal){.values = values, .s = s, .u = u, .vh = vh, .width = width, .offset = offset};
-    b->cut = u && width < n && (tile_forced(&shape, &mb, &nb) || rt_workers_for_shaping() > 1);
+    b->cut = u && width < n;
     if (!b->cut)
         return DA_OK;
     const da_shape square = shape_with(values, n, n), parts = shape_with(values, n, (n + width - 1) / width),
@@ -33,9 +34,16 @@ da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values,
     DA_TRY(operation_array(op, &b->plan, real, &plan, tile));
     tile_with(tile, &square, n, width);
     DA_TRY(operation_array(op, &b->deltas, real, &square, tile));
+    b->vectors[0] = u->s->dtype == real ? u : NULL;
+    b->vectors[1] = v;
     for (int right = 0; right < 2; right++) {
+        da_array *vectors;
+
         DA_TRY(operation_array(op, &b->packed[right], real, &square, tile));
-        DA_TRY(operation_array(op, &b->vectors[right], real, &square, tile));
+        if (b->vectors[right])
+            continue;
+        DA_TRY(operation_array(op, &vectors, real, &square, tile));
+        b->vectors[right] = vectors;
     }
     return DA_OK;
 }
@@ -112,10 +120,10 @@ static da_status pack_and_solve(operation *op, const bidiagonal *b, const lead *
 static da_status product(operation *op, const bidiagonal *b, const lead *at, const merger *w, span block,
                          bool right)
 {
-    const bool last = w->p.n == rows_of(b->values);
+    const bool last = w->p.n == rows_of(b->values), turned = last && right && b->vectors[1]->s != b->vh->s;
     const span rows = right ? w->columns : w->p;
     const da_merge_args args = {
-        .top = w->top, .column = block.at - w->p.at, .right = right, .turned = right && last};
+        .top = w->top, .column = block.at - w->p.at, .right = right, .turned = turned};
     task_builder t;
 
     task_begin(&t, &da_codelet_bdsdc_product);
@@ -123,12 +131,10 @@ static da_status product(operation *op, const bidiagonal *b, const lead *at, con
     access_block(&t, b->packed[right], at, rows, w->p, DA_MODE_READ);
     access_block(&t, b->deltas, at, w->p, w->p, DA_MODE_READ);
     access_vector(&t, b->sigma, at, w->p, DA_MODE_READ);
-    if (!last)
-        access_block(&t, b->vectors[right], at, rows, block, DA_MODE_WRITE);
-    else if (right)
+    if (turned)
         access_block(&t, b->vh, at, block, rows, DA_MODE_WRITE);
     else
-        access_block(&t, b->u, at, rows, block, DA_MODE_WRITE);
+        access_block(&t, last && !right ? b->u : b->vectors[right], at, rows, block, DA_MODE_WRITE);
     task_value(&t, &args, sizeof args);
     task_priority(&t, PRIORITY_FIRST);
     return task_add(&t, &op->batch);

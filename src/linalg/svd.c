@@ -31,8 +31,10 @@ typedef struct factors {
     bool complete;
     bool steps;    /* not all at once */
     bool device;   /* devices are known to be quicker at all at once */
+    bool merged;   /* the steps' divide and conquer is tasks, too */
     int64_t width; /* of block columns of u and block rows of vh */
     da_array *u, *s, *vh;
+    da_array *v; /* of which vh is the transpose, or null */
 } factors;
 
 /* Whether devices are known to be quicker at such matrices, a task each. */
@@ -50,10 +52,16 @@ static bool in_steps(factors *f)
     const int64_t m = rows_of(f->a), n = cols_of(f->a), share = 4 * rt_workers_for_shaping();
     int64_t mb;
 
-    if (tile_forced(&shape, &mb, &f->width))
+    f->merged = false;
+    if (tile_forced(&shape, &mb, &f->width)) {
+        f->merged = n > f->width;
         return n > f->width;
+    }
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    return n > SMALL && 5 * m < 8 * n && !f->device;
+    if (n <= SMALL || 5 * m >= 8 * n || f->device)
+        return false;
+    f->merged = rt_workers_for_shaping() > 1;
+    return true;
 }
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
@@ -63,7 +71,7 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
                    vh_shape = shape_with(f->a, n, n);
     int64_t tile[DA_MAX_NDIM];
 
-    f->u = f->vh = NULL;
+    f->u = f->vh = f->v = NULL;
     DA_TRY(operation_vectors(op, &f->s, dtype_real(f->a->s->dtype), &shape, n, n));
     if (!vectors)
         return DA_OK;
@@ -72,6 +80,12 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     else
         tile_of_whole(tile, &u_shape, f->device);
     DA_TRY(operation_array(op, &f->u, f->a->s->dtype, &u_shape, tile));
+    if (f->merged &&
+        !dtype_is_complex(f->a->s->dtype)) { /* where merges and P's reflectors can work on V itself */
+        tile_with(tile, &vh_shape, n, f->width);
+        DA_TRY(operation_array(op, &f->v, f->a->s->dtype, &vh_shape, tile));
+        return operation_own(op, da_matrix_transpose(&f->vh, f->v), &f->vh);
+    }
     if (f->steps)
         tile_with(tile, &vh_shape, f->width, n);
     else
@@ -276,7 +290,8 @@ static da_status svd_steps(operation *op, const factors *f)
     bidiagonal b;
 
     DA_TRY(reduction_begin(op, &r, f));
-    DA_TRY(bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->width, f->turned ? rows_of(f->a) : n));
+    DA_TRY(bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->v, f->merged ? f->width : n,
+                            f->turned ? rows_of(f->a) : n));
     if (f->u) {
         tile_with(tile, &t_shape, ib, ib);
         DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
@@ -289,7 +304,7 @@ static da_status svd_steps(operation *op, const factors *f)
         DA_TRY(bidiagonal_tasks(op, &b, &at));
         if (f->u) {
             DA_TRY(apply_reflectors(op, &at, &q, f->u, false, f->width));
-            DA_TRY(apply_reflectors(op, &at, &p, f->vh, true, f->width));
+            DA_TRY(apply_reflectors(op, &at, &p, f->v ? f->v : f->vh, !f->v, f->width));
         }
     }
     return DA_OK;
