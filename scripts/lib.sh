@@ -20,6 +20,14 @@ usage() {
     done
 }
 
+# path_from DIR PATH: PATH as it is meant in DIR, the script's caller's
+path_from() {
+    case $2 in
+    /*) echo "$2" ;;
+    *) echo "$1/$2" ;;
+    esac
+}
+
 jobs_wanted() { echo "${DARRAY_JOBS:-$(nproc)}"; }
 
 # The first argument that is a meson of version 1 or later. PATH may hold one of another Python that does not work.
@@ -57,7 +65,7 @@ find_cuda() {
     local nvcc candidate
     nvcc=$(command -v nvcc) && nvcc=$(readlink -f "$nvcc")
     for candidate in "${CUDA_DIR:-}" "${nvcc:+$(dirname "$(dirname "${nvcc:-/}")")}" /usr/local/cuda /usr; do
-        [ -n "$candidate" ] && [ -f "$candidate/include/cuda_runtime.h" ] && { echo "$candidate"; return 0; }
+        [ -n "$candidate" ] && [ -f "$candidate/include/cuda_runtime.h" ] && { (cd "$candidate" && pwd); return 0; }
     done
     return 1
 }

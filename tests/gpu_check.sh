@@ -8,6 +8,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tree" "$work/bundle/bin" "$work/cuda/bin" "$work/cuda/include" && cp -r "$1/scripts" "$work/tree/" || exit 1
 cd "$work/tree" || exit 1
 echo 13.0 >"$work/bundle/cuda-release"
+echo 2.2.5 >"$work/bundle/glibc-release"
 touch "$work/cuda/include/cuda_runtime.h"
 program() { cat >"$1" && chmod +x "$1"; }
 program "$work/cuda/bin/nvcc" <<<'#!/bin/sh
@@ -97,6 +98,12 @@ expect 1 'the bundle is for CUDA 13.0' FAKE_RELEASE=12.4
 expect 1 "DARRAY_GPU_SIZES is 'big'" DARRAY_GPU_SIZES=big
 bundle=$work/none expect 1 "no $work/none; scripts/gpu-bundle makes one"
 bundle=$work/cuda expect 1 'it has no cuda-release'
+cp -r "$work/bundle" "$work/newer" && echo 2.999 >"$work/newer/glibc-release"
+bundle=$work/newer expect 1 'needs glibc 2.999, this machine has glibc 2.'
+# what is named from another folder
+tar -C "$work" -cf "$work/packed.tar" bundle
+(cd "$work" && env PATH="$work/bundle/bin:$PATH" tree/scripts/gpu-check packed.tar there >log 2>&1) || { cat "$work/log"; exit 1; }
+[ -f "$work/there/report.json" ] || { echo "the report went elsewhere"; exit 1; }
 expect 1 "DARRAY_GPU_SECONDS is '1m'" DARRAY_GPU_SECONDS=1m
 mkdir "$work/bare" && ln -sf /bin/* /usr/bin/* "$work/bare" && rm -f "$work"/bare/python3*
 expect 1 'no python3' PATH="$work/bundle/bin:$work/bare"
