@@ -15,7 +15,7 @@ program "$work/cuda/bin/nvcc" <<<'#!/bin/sh
 echo "Cuda compilation tools, release ${FAKE_RELEASE:-13.0}, V13"'
 program "$work/bundle/bin/nvidia-smi" <<<'#!/bin/sh
 [ -z "${FAKE_NO_GPU:-}" ] || exit 9
-case $* in *name*) echo "Pretended, 100000 MiB, 1";; *) echo 100000;; esac'
+case $* in *name*) echo "Pretended, 100000 MiB, 1";; *) echo "${FAKE_MEMORY:-100000}";; esac'
 program "$work/bundle/bin/pkg-config" <<<'#!/bin/sh'
 program "$work/bundle/bin/ninja" <<<'#!/bin/sh
 [ "$1" = --version ] || [ "${FAKE_FAIL:-}" != build ] || { echo "cannot compile"; exit 1; }'
@@ -81,6 +81,7 @@ expect() {
 expect 0 'targets: 20 met, 0 missed, 0 not measured'
 expect 0 'n = 65536 does not fit' DARRAY_GPU_SIZES='8192 65536'
 expect 2 'gpu-bench matmul: NOT MEASURED' DARRAY_GPU_SIZES=65536
+expect 0 'targets: 12 met, 0 missed, 0 not measured' DARRAY_GPU_SIZES=65536 FAKE_MEMORY='[N/A]'
 expect 2 'gpu-bench nvblas_solve --size 8192 --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=nvblas_solve
 expect 2 'darray-bench sum --runtime openmp --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=sum
 expect 2 '0.95 MISSED' FAKE_FAIL=slow FAKE_CASE=both_matmul
