@@ -27,7 +27,8 @@ case $1 in
         mkdir -p build-gpu/build/tests build-gpu/build/benchmarks build-gpu/build/meson-logs
         cp "$FAKE/first" build-gpu/build/tests/test_runtime
         cp "$FAKE/bench" build-gpu/build/benchmarks/gpu-bench
-        cp "$FAKE/bench" build-gpu/build/benchmarks/darray-bench ;;
+        cp "$FAKE/bench" build-gpu/build/benchmarks/darray-bench
+        mkdir -p build-gpu/build/tools && cp "$FAKE/darray" build-gpu/build/tools ;;
     test)
         [ -z "${DARRAY_TILE:-}" ] || exit 1
         [[ $* == *--wrapper* || $* == *'--no-suite elsewhere'* ]] || exit 1
@@ -43,9 +44,12 @@ esac
 END
 program "$work/first" <<<'#!/bin/sh
 mkdir -p "$STARPU_HOME/.starpu/sampling" && touch "$STARPU_HOME/.starpu/sampling/bus"'
+program "$work/darray" <<<'#!/bin/sh
+[ "${FAKE_FAIL:-}" != calibrate ] && touch "$STARPU_HOME/calibrated"'
 program "$work/bench" <<'END'
 #!/bin/bash
 ratio=1.5 residual=0.5
+case $1 in both_* | small_*) [ -f "$STARPU_HOME/calibrated" ] || ratio=0.5 ;; esac
 if [ "$1" = "${FAKE_CASE:-}" ]; then
     case $FAKE_FAIL in
         slow) ratio=0.5 ;;
@@ -66,7 +70,7 @@ export FAKE="$work" CUDA_DIR="$work/cuda"
 expect() {
     local status=$1 text=$2 got
     shift 2
-    rm -rf gpu-check build-gpu/build
+    rm -rf gpu-check build-gpu/build build-gpu/starpu-home
     env PATH="$work/bundle/bin:$PATH" DARRAY_TILE=7 "$@" scripts/gpu-check "${bundle:-$work/bundle}" >log 2>&1
     got=$?
     if [ $got -ne "$status" ] || ! grep -qF -- "$text" log; then
@@ -86,6 +90,8 @@ expect 2 'gpu-bench nvblas_solve --size 8192 --repeat 3: NOT MEASURED' FAKE_FAIL
 expect 2 'darray-bench sum --runtime openmp --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=sum
 expect 2 '0.95 MISSED' FAKE_FAIL=slow FAKE_CASE=both_matmul
 expect 2 '19 met, 1 missed' FAKE_FAIL=null FAKE_CASE=large_cholesky
+expect 2 '16 met, 4 missed' FAKE_FAIL=calibrate
+expect 2 'darray calibrate: NOT MEASURED' FAKE_FAIL=calibrate
 expect 1 'WRONG RESULT' FAKE_FAIL=wrong FAKE_CASE=expr
 expect 2 'gpu-bench sum: NOT MEASURED' FAKE_FAIL=bench FAKE_CASE=sum
 expect 2 'darray-bench lu --size 8192 --runtime starpu --repeat 3: NOT MEASURED' FAKE_FAIL=bench FAKE_CASE=lu
