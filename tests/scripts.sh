@@ -1,0 +1,28 @@
+#!/bin/bash
+# scripts.sh SOURCE_ROOT: the scripts that know --help print the comment that they begin with and do nothing else; options that
+# they do not have are refused. They run in a copy, from another folder.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cp -r "$1/scripts" "$work/" || exit 1
+mkdir "$work/elsewhere" && cd "$work/elsewhere" || exit 1
+
+fail() {
+    echo "$1"
+    cat log
+    exit 1
+}
+
+for name in gpu-bundle gpu-check starpu-cuda soak; do
+    for option in --help -h; do
+        timeout 20 "$work/scripts/$name" $option >log 2>&1 || fail "$name $option: exit status $?"
+        [[ $(head -n 1 log) =~ ^$name\ \[.*\]:\  ]] || fail "$name $option begins otherwise than with what it takes:"
+        grep -qE '^(#|set |cd )' log && fail "$name $option prints more than the comment:"
+    done
+    timeout 20 "$work/scripts/$name" --nothing >log 2>&1
+    status=$?
+    [ $status -eq 1 ] || fail "$name --nothing: exit status $status"
+    grep -qF "$name: there is no option \"--nothing\"" log || fail "$name --nothing is refused in other words:"
+done
+left=$(ls -A "$work" .)
+[ "$left" = "$(printf '.:\nlog\n\n%s:\nelsewhere\nscripts' "$work")" ] || fail "something was made: $left"
