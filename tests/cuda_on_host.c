@@ -2,7 +2,8 @@
 /*
  * A CUDA device that is not there: what codelets/cuda uses of the CUDA runtime, the driver, NVRTC, cuBLAS and cuSOLVER, on host memory, at
  * once, with OpenBLAS and LAPACKE, for LD_PRELOAD. A program is compiled by the host's C++ compiler ($CXX, else c++); work-items of
- * a kernel with barriers are threads. It tests what the module does with its libraries, not the libraries nor what is asynchronous.
+ * a kernel with barriers take turns, each until its next one. It tests what the module does with its libraries, not the libraries nor what
+ * is asynchronous.
  */
 #include "cuda_on_host.h"
 
@@ -395,13 +396,22 @@ typedef struct entry {
 
 static const char before[] =
     "#define __global__\n#define __shared__ static\n#define __device__\n#define __forceinline__ inline\n"
-    "#include <pthread.h>\n#include <cmath>\n#include <thread>\n#include <tuple>\n#include "
-    "<utility>\n#include <vector>\n"
+    "#include <cmath>\n#include <cstdio>\n#include <cstdlib>\n#include <tuple>\n#include <type_traits>\n"
+    "#include <ucontext.h>\n#include <utility>\n"
     "struct index_t { unsigned x; };\n"
-    "static thread_local index_t threadIdx; static index_t blockIdx, blockDim;\n"
-    "static pthread_barrier_t barrier_;\n"
-    "static bool has_barrier_ = false;\n"
-    "static inline void __syncthreads() { pthread_barrier_wait(&barrier_); }\n"
+    "static index_t threadIdx, blockIdx, blockDim;\n"
+    "enum { MOST_LANES_ = 256, STACK_ = 1 << 16 };\n"
+    "static ucontext_t lanes_[MOST_LANES_], end_;\n"
+    "static unsigned ended_;\n"
+    "static void parted_() { fputs(\"cuda_on_host: not every lane comes to a barrier\\n\", stderr); abort(); "
+    "}\n"
+    "static void __syncthreads()\n"
+    "{\n"
+    "    const unsigned me = threadIdx.x, next = (me + 1) % blockDim.x;\n"
+    "    if (ended_) parted_();\n"
+    "    threadIdx.x = next;\n"
+    "    if (next != me) swapcontext(&lanes_[me], &lanes_[next]);\n"
+    "}\n"
     "static inline double __longlong_as_double(long long w) { return __builtin_bit_cast(double, w); }\n"
     "static inline float __uint_as_float(unsigned w) { return __builtin_bit_cast(float, w); }\n"
     "#define random random_\n"; /* stdlib.h has a function of a kernel's name */
@@ -411,19 +421,26 @@ static const char after[] =
     "{ f(*static_cast<std::remove_reference_t<A> *>(p[I])...); }\n"
     "template <class... A> static void call_(void (*f)(A...), void **p)\n"
     "{ call_(f, p, std::index_sequence_for<A...>()); }\n"
+    "static void (*kernel_)(void **); static void **params_;\n"
+    "static void lane_() { kernel_(params_); ended_++; threadIdx.x++; }\n"
     "extern \"C\" void launch_(void (*kernel)(void **), void **params, unsigned groups, unsigned local)\n"
     "{\n"
     "    blockDim.x = local;\n"
     "    for (unsigned g = 0; g < groups; g++) {\n"
     "        blockIdx.x = g;\n"
     "        if (HAS_BARRIER) {\n"
-    "            std::vector<std::thread> lanes;\n"
-    "            pthread_barrier_init(&barrier_, nullptr, local);\n"
-    "            for (unsigned i = 0; i < local; i++)\n"
-    "                lanes.emplace_back([=] { threadIdx.x = i; kernel(params); });\n"
-    "            for (auto &lane : lanes)\n"
-    "                lane.join();\n"
-    "            pthread_barrier_destroy(&barrier_);\n"
+    "            static char stacks[MOST_LANES_][STACK_];\n"
+    "            if (local > MOST_LANES_) abort();\n"
+    "            kernel_ = kernel; params_ = params; threadIdx.x = ended_ = 0;\n"
+    "            for (unsigned i = 0; i < local; i++) {\n"
+    "                getcontext(&lanes_[i]);\n"
+    "                lanes_[i].uc_stack.ss_sp = stacks[i];\n"
+    "                lanes_[i].uc_stack.ss_size = STACK_;\n"
+    "                lanes_[i].uc_link = i + 1 < local ? &lanes_[i + 1] : &end_;\n"
+    "                makecontext(&lanes_[i], lane_, 0);\n"
+    "            }\n"
+    "            swapcontext(&end_, &lanes_[0]);\n"
+    "            if (ended_ != local) parted_();\n"
     "        } else {\n"
     "            for (unsigned i = 0; i < local; i++) { threadIdx.x = i; kernel(params); }\n"
     "        }\n"
@@ -452,8 +469,8 @@ static CUresult module_load(CUmodule *module, const void *image)
     }
     fclose(file);
     snprintf(command, sizeof command,
-             "LD_PRELOAD= %s -std=c++17 -w -O1 -ffp-contract=off -fPIC -shared -pthread -o %s %s",
-             cxx ? cxx : "c++", library, path);
+             "LD_PRELOAD= %s -std=c++17 -w -O1 -ffp-contract=off -fPIC -shared -o %s %s", cxx ? cxx : "c++",
+             library, path);
     const int failed = system(command);
     *module = failed ? NULL : dlopen(library, RTLD_NOW | RTLD_LOCAL);
     unlink(library);
