@@ -918,6 +918,20 @@ START_TEST(common_kernels)
 }
 END_TEST
 
+START_TEST(small_qr)
+{
+    const da_dtype t = dtypes[_i];
+    const da_small_qr_args both_of_them = {.form_q = 1}, r_alone = {0};
+
+    BOTH(da_codelet_small_qr, "tall matrices", both_of_them, matrices(t, 3, 20, 7), matrices(t, 3, 20, 7),
+         matrices(t, 3, 7, 7));
+    BOTH(da_codelet_small_qr, "a wide one, R alone", r_alone, matrix(t, 18, 30), matrix(t, 18, 18),
+         matrix(t, 18, 30));
+    BOTH(da_codelet_small_qr, "all of Q", both_of_them, matrix(t, 30, 18), matrix(t, 30, 30),
+         matrix(t, 30, 18));
+}
+END_TEST
+
 /* ---- eigenvalues and singular values ---- */
 
 /* An element of the device's result. */
@@ -1833,7 +1847,7 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
-        DA_CASE_LOOP("common", DTYPES, common_kernels),
+        DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};

@@ -239,7 +239,7 @@ static bool both(const da_codelet *codelet, const char *what, int n, operand *op
         ck_assert_msg(status == DA_OK, "%s, %s: status %d", codelet->name, what, (int)status);
         for (int i = 0; i < n; i++) {
             unsigned char *const got = download(&operands[i]);
-            compare(codelet->name, what, &operands[i], got, how);
+            compare(codelet->name, what, &operands[i], got, operands[i].dtype == DA_I64 ? SAME_BITS : how);
             free(got);
         }
     }
@@ -722,6 +722,75 @@ START_TEST(placed_columns)
                 ((int64_t *)o[0].host)[at] = (int64_t)(5 * at + 3) % 33;
             ck_assert(both(&da_codelet_place_columns, "33 columns", 3, o, NULL, 0, SAME_BITS));
         }
+}
+END_TEST
+
+/* ---- QR ---- */
+
+/* A matrix that is stored by rows, or whose rows lie two elements apart and backwards. */
+static operand strided(da_dtype dtype, int64_t batch, int64_t m, int64_t n, bool backwards)
+{
+    const int64_t shape[3] = {batch, m, n}, by_rows[3] = {m * (n + 1), n + 1, 1},
+                  two_apart[3] = {(2 * m + 1) * n, -2, 2 * m + 1};
+    const int64_t *strides = backwards ? two_apart : by_rows;
+
+    return batch ? make(dtype, 3, shape, strides, number) : make(dtype, 2, shape + 1, strides + 1, number);
+}
+
+static void multiply_column(operand *o, int64_t b, int64_t j, double factor)
+{
+    const int64_t first = o->first + (o->ndim > 2 ? b * o->strides[0] : 0) + j * o->strides[o->ndim - 1];
+
+    for (int64_t i = 0; i < o->shape[o->ndim - 2]; i++) {
+        const int64_t at = first + i * o->strides[o->ndim - 2];
+        for (int part = 0; part < 2; part++)
+            switch (o->dtype) {
+            case DA_F32: ((float *)o->host)[at] *= part ? 1 : (float)factor; break;
+            case DA_F64: ((double *)o->host)[at] *= part ? 1 : factor; break;
+            case DA_C64: ((float *)o->host)[2 * at + part] *= (float)factor; break;
+            default: ((double *)o->host)[2 * at + part] *= factor; break;
+            }
+    }
+}
+
+/* Any strides, Q with as many columns as R has rows, or none; a column that is nothing, columns whose squares are, or are infinite, a NaN. */
+START_TEST(small_qrs)
+{
+    static const int64_t sizes[][3] = {{8, 8, 8},  {1, 1, 1},    {5, 1, 1},   {1, 5, 1},    {20, 7, 20},
+                                       {7, 20, 7}, {64, 40, 40}, {300, 3, 3}, {40, 33, 35}, {0, 3, 0}};
+    const da_dtype dtype = floats[_i];
+    const double large = dtype == DA_F32 || dtype == DA_C64 ? 0x1p100 : 0x1p800;
+
+    for (int i = 0; i < 10; i++)
+        for (int64_t batch = 0; batch <= 3; batch += batch ? 1 : 2)
+            for (unsigned how = 0; how < 8; how++) {
+                const da_small_qr_args args = {.form_q = how % 4 != 3};
+                const int64_t m = sizes[i][0], n = sizes[i][1], rows = sizes[i][2];
+                operand o[3] = {
+                    how & 1 ? strided(dtype, batch == 2 ? 1 : batch, m, n, false)
+                            : matrix(dtype, batch == 2 ? 1 : batch, m, n),
+                    how & 2 ? strided(dtype, batch, m, rows, true) : matrix(dtype, batch, m, rows),
+                    how & 1 ? strided(dtype, batch, rows, n, how & 2) : matrix(dtype, batch, rows, n)};
+                const int64_t b = batch == 3;
+                const char *what = "matrices";
+
+                if (how == 4) {
+                    multiply_column(&o[0], b, n / 2, 0);
+                    what = "a column of zeros";
+                } else if (how == 5 || how == 6) {
+                    for (int64_t j = 0; j < n; j++)
+                        multiply_column(&o[0], b, j, how == 6 && j % 2 ? 1 / large : large);
+                    what = "large and small numbers";
+                } else if (how == 7 && m > 0) {
+                    set(&o[0], b, m / 2, n - 1, NAN, 0);
+                    what = "NaN in the last column";
+                }
+                ck_assert(both(&da_codelet_small_qr, what, 3, o, &args, sizeof args, RELATIVE) == (m > 0));
+            }
+    const da_small_qr_args args = {.form_q = 1};
+    operand many[3] = {matrix(dtype, 600, 4096, 1), matrix(dtype, 600, 4096, 1), matrix(dtype, 600, 1, 1)};
+    ck_assert(
+        both(&da_codelet_small_qr, "more than is copied at once", 3, many, &args, sizeof args, RELATIVE));
 }
 END_TEST
 
@@ -1263,7 +1332,7 @@ int main(int argc, char **argv)
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
         DA_CASE_LOOP("matrix", 4, triangles, exchanges, exchanges_of_no_rows, norms, determinants, ranks,
-                     truncations, placed_columns),
+                     truncations, placed_columns, small_qrs),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, described, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),

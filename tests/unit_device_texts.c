@@ -46,11 +46,12 @@ static void compile_on(const char *name, int n, const da_buffer *buffers, const 
 {
     const da_device_ops ops = {
         .kind = module->kind, .launch = compile_only, .scratch = no_scratch, .has = has_all};
-    const da_device_kernel *const lists[] = {da_device_array_kernels, da_device_matrix_kernels};
+    const da_device_kernel *const lists[] = {da_device_array_kernels, da_device_matrix_kernels,
+                                             da_device_qr_kernels};
     const da_value values[1] = {{value, 0}};
     const da_call call = {.nbuffers = n, .nvalues = 1, .buffers = buffers, .values = values};
 
-    for (size_t l = 0; l < 2; l++)
+    for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++)
         for (const da_device_kernel *k = lists[l]; k->name; k++)
             if (!strcmp(k->name, name)) {
                 const int before = launches;
@@ -144,6 +145,9 @@ START_TEST(matrix_texts)
     compile_on("da_numerical_rank", 2, (const da_buffer[]){a, rank}, &rcond);
     compile_on("da_truncate", 2, (const da_buffer[]){rank, a}, &truncate);
     compile_on("da_place_columns", 3, (const da_buffer[]){vector, a, a}, NULL);
+    const da_small_qr_args small_qr = {.form_q = 1};
+
+    compile_on("da_small_qr", 3, (const da_buffer[]){a, a, a}, &small_qr);
 }
 END_TEST
 

@@ -130,6 +130,7 @@ extern const da_device_kernel
     da_device_array_kernels[]; /* array.c: fill, copy, reshape, arange, linspace, eye, random */
 extern const da_device_kernel
     da_device_matrix_kernels[]; /* matrix.c: lacpy, laset, laswp, ... that need no BLAS */
+extern const da_device_kernel da_device_qr_kernels[];   /* qr.c: QR that no BLAS has */
 extern const da_device_kernel da_device_expr_kernels[]; /* expr.c, reduce.c: the expression codelets */
 
 #endif

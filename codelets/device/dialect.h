@@ -6,7 +6,8 @@
  *   KERNEL(name)(BUFFER(T, x), BUFFER(const T, y), VALUE(args_t, a)) { ... }
  *       a kernel. In its body DATA(T, x) is the address of x's first element: GLOBAL T *p = DATA(T, x);
  *   GLOBAL, LOCAL      address spaces of pointers and of arrays shared by a work-group
- *   FUNCTION           a function called by kernels
+ *   LOCAL_POINTER(T)   the type of a pointer to such an array, as a function's parameter
+ *   FUNCTION           a function called by kernels, always inlined: PoCL shares a LOCAL array among groups if one works with it itself
  *   GROUP, LANE, LANES this work-group, this work-item in it, work-items in it; BARRIER()
  *   i8 ... u64, f32, f64; f16_bits, bf16_bits (u16)
  *   c64, c128          struct { f32 re, im; }, struct { f64 re, im; }

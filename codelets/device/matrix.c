@@ -3,36 +3,10 @@
  * numbers that tell of a matrix, products of integers. */
 #include "kernels.h"
 #include "launch.h"
+#include "numbers.h"
 
 #include <float.h>
 #include <stdio.h>
-
-static int leading(const da_buffer *b, int axes)
-{
-    return b->ndim > axes ? b->ndim - axes : 0;
-}
-
-/* Whether `b`, whose last `axes` axes are not of the batch, has one piece for each of the `lead` axes of a batch, or the same for all. */
-static bool fits_batch(const da_buffer *b, int axes, int lead, const int64_t *shape)
-{
-    const int own = leading(b, axes);
-
-    for (int d = 0; d < own; d++)
-        if (own > lead || (b->shape[d] != 1 && b->shape[d] != shape[lead - own + d]))
-            return false;
-    return true;
-}
-
-/* The strides of b's leading axes as those of a batch with `lead` axes: 0 where it has one piece for all. */
-static void batch_strides(const da_buffer *b, int axes, int lead, int64_t *strides)
-{
-    const int own = leading(b, axes);
-
-    for (int d = 0; d < lead; d++) {
-        const int k = d - (lead - own);
-        strides[d] = k >= 0 && b->shape[k] > 1 ? b->strides[k] : 0;
-    }
-}
 
 static bool takes_dtype(da_dtype dtype)
 {
@@ -54,7 +28,7 @@ static bool lacpy_takes(const da_device_ops *ops, const da_call *call)
     return takes_dtype(dst->dtype) && src->dtype == dst->dtype && src->ndim >= 2 && dst->ndim >= 2 &&
            src->shape[src->ndim - 2] == dst->shape[dst->ndim - 2] &&
            src->shape[src->ndim - 1] == dst->shape[dst->ndim - 1] &&
-           fits_batch(src, 2, dst->ndim - 2, dst->shape);
+           da_device_fits_batch(src, 2, dst->ndim - 2, dst->shape);
 }
 
 /* triangle_t of triangle.kernel. */
@@ -70,7 +44,7 @@ static da_status lacpy(const da_device_ops *ops, const da_call *call)
     int64_t src_strides[DA_MAX_NDIM];
     char definitions[32];
 
-    batch_strides(src, 2, lead, src_strides);
+    da_device_batch_strides(src, 2, lead, src_strides);
     src_strides[row] = src->strides[src->ndim - 2];
     src_strides[column] = src->strides[src->ndim - 1];
     if (!args->uplo)
@@ -140,7 +114,7 @@ bool da_device_exchange_takes(const da_call *call, int pivots, int matrix)
     const da_buffer *p = &call->buffers[pivots], *a = &call->buffers[matrix];
 
     return takes_dtype(a->dtype) && p->dtype == DA_PIVOT_DTYPE && p->ndim >= 1 && a->ndim >= 2 &&
-           fits_batch(p, 1, a->ndim - 2, a->shape);
+           da_device_fits_batch(p, 1, a->ndim - 2, a->shape);
 }
 
 /* What the exchange of a call is of. */
@@ -169,7 +143,7 @@ da_status da_device_exchange(const da_device_ops *ops, const da_call *call, int 
 {
     const da_pivot_args *args = call->values[0].data;
     const da_buffer *p = &call->buffers[pivots], *a = &call->buffers[matrix];
-    const int lead = a->ndim - 2, own = leading(p, 1);
+    const int lead = a->ndim - 2, own = da_device_leading(p, 1);
     exchange e = {
         .rows = a->shape[lead],
         .step = a->strides[lead],
@@ -189,7 +163,7 @@ da_status da_device_exchange(const da_device_ops *ops, const da_call *call, int 
         list_strides[k] = 4 * e.count * e.columns;
         e.columns *= p->shape[k];
     }
-    batch_strides(&lists, 1, lead, list_of);
+    da_device_batch_strides(&lists, 1, lead, list_of);
     list_of[lead] = 0;
     for (int k = 0; k <= lead; k++) {
         shape[k] = a->shape[k < lead ? k : lead + 1];
@@ -228,86 +202,6 @@ static da_status laswp(const da_device_ops *ops, const da_call *call)
     return da_device_exchange(ops, call, 0, 1);
 }
 
-/* ---- batches of matrices whose elements are computed with ---- */
-
-static bool is_column_major(const da_buffer *b)
-{
-    const int64_t m = b->shape[b->ndim - 2], n = b->shape[b->ndim - 1];
-
-    return (m <= 1 || b->strides[b->ndim - 2] == 1) && (n <= 1 || b->strides[b->ndim - 1] >= (m > 1 ? m : 1));
-}
-
-/* Whether all buffers are what is needed: axes[i] is 2 for column-major matrices of one dtype, 1 for int64 vectors; the last one, which is
- * written, has every matrix of the batch. An empty operand has no memory on the device: what is made of nothing is made on the CPU. */
-static bool takes_batch(const da_device_ops *ops, const da_call *call, const unsigned char *axes)
-{
-    const int last = call->nbuffers - 1, lead = leading(&call->buffers[last], axes[last]);
-    da_dtype dtype = (da_dtype)0;
-
-    for (int i = 0; i <= last; i++) {
-        const da_buffer *b = &call->buffers[i];
-
-        for (int d = 0; d < b->ndim; d++)
-            if (b->shape[d] == 0)
-                return false;
-        if (b->ndim < axes[i] || !fits_batch(b, axes[i], lead, call->buffers[last].shape))
-            return false;
-        if (axes[i] == 1 ? b->dtype != DA_PIVOT_DTYPE : (dtype && b->dtype != dtype) || !is_column_major(b))
-            return false;
-        if (axes[i] == 2)
-            dtype = b->dtype;
-    }
-    return ops->has(dtype);
-}
-
-/* batch_t of numbers.kernel. */
-typedef struct batch {
-    int64_t ndim, count;
-    int64_t shape[DA_MAX_NDIM], step[3][DA_MAX_NDIM];
-} batch;
-
-static batch batch_of(const da_call *call, const unsigned char *axes)
-{
-    const int last = call->nbuffers - 1;
-    batch b = {.ndim = leading(&call->buffers[last], axes[last]), .count = 1};
-
-    for (int d = 0; d < b.ndim; d++) {
-        b.shape[d] = call->buffers[last].shape[d];
-        b.count *= b.shape[d];
-    }
-    for (int i = 0; i <= last; i++)
-        batch_strides(&call->buffers[i], axes[i], (int)b.ndim, b.step[i]);
-    return b;
-}
-
-/* Extents of the matrices in a buffer, and the stride between their columns; that of a vector's elements. */
-static int64_t rows(const da_buffer *b)
-{
-    return b->shape[b->ndim - 2];
-}
-
-static int64_t columns(const da_buffer *b)
-{
-    return b->shape[b->ndim - 1];
-}
-
-static int64_t stride(const da_buffer *b)
-{
-    return b->strides[b->ndim - 1];
-}
-
-static da_status launch_numbers(const da_device_ops *ops, const da_call *call, const char *entry,
-                                const char *text, da_dtype dtype, int64_t items, int nargs,
-                                const da_device_arg *args)
-{
-    const bool single = dtype == DA_F32 || dtype == DA_C64, complex = dtype == DA_C64 || dtype == DA_C128;
-    char definitions[80];
-
-    snprintf(definitions, sizeof definitions, "#define T %s\n#define REAL %s\n#define COMPLEX %d\n",
-             complex ? (single ? "c64" : "c128") : (single ? "f32" : "f64"), single ? "f32" : "f64", complex);
-    return da_device_launch(ops, call, entry, definitions, da_text_numbers, text, items, items, nargs, args);
-}
-
 /* ---- the 1-norm ---- */
 
 static const unsigned char norm1_axes[] = {2, 2};
@@ -317,8 +211,9 @@ static bool norm1_takes(const da_device_ops *ops, const da_call *call)
     const da_norm1_args *args = call->values[0].data;
     const da_buffer *a = &call->buffers[0], *out = &call->buffers[1];
 
-    return takes_batch(ops, call, norm1_axes) && takes_dtype(a->dtype) && rows(out) == 1 &&
-           columns(out) == 1 && (!args->uplo || rows(a) == columns(a));
+    return da_device_takes_batch(ops, call, norm1_axes) && takes_dtype(a->dtype) &&
+           da_device_rows(out) == 1 && da_device_columns(out) == 1 &&
+           (!args->uplo || da_device_rows(a) == da_device_columns(a));
 }
 
 /* norm1_t of norm1.kernel. */
@@ -330,16 +225,17 @@ static da_status norm1(const da_device_ops *ops, const da_call *call)
 {
     const da_norm1_args *args = call->values[0].data;
     const da_buffer *a = &call->buffers[0], *out = &call->buffers[1];
-    const batch b = batch_of(call, norm1_axes);
-    const norm1_values q = {rows(a), columns(a), stride(a), args->uplo != DA_UPPER, args->uplo != DA_LOWER};
+    const da_device_batch b = da_device_batch_of(call, norm1_axes);
+    const norm1_values q = {da_device_rows(a), da_device_columns(a), da_device_stride(a),
+                            args->uplo != DA_UPPER, args->uplo != DA_LOWER};
     const size_t bytes = (size_t)(b.count * q.n) * da_dtype_size(a->dtype);
     da_buffer sums;
 
     DA_TRY(ops->scratch(call, bytes, &sums));
-    DA_TRY(launch_numbers(
+    DA_TRY(da_device_launch_numbers(
         ops, call, "column_sums", da_text_norm1, a->dtype, b.count * q.n * DA_DEVICE_LANES, 4,
         (const da_device_arg[]){DA_BUFFER_ARG(&sums), DA_BUFFER_ARG(a), DA_VALUE_ARG(b), DA_VALUE_ARG(q)}));
-    return launch_numbers(
+    return da_device_launch_numbers(
         ops, call, "largest_sum", da_text_norm1, a->dtype, b.count * DA_DEVICE_LANES, 4,
         (const da_device_arg[]){DA_BUFFER_ARG(&sums), DA_BUFFER_ARG(out), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
 }
@@ -354,9 +250,9 @@ static bool lu_det_takes(const da_device_ops *ops, const da_call *call)
     const da_det_args *args = call->values[0].data;
     const da_buffer *lu = &call->buffers[0], *pivots = &call->buffers[1], *out = &call->buffers[2];
 
-    return takes_batch(ops, call, det_axes) && takes_dtype(lu->dtype) && ops->has(DA_F64) &&
-           rows(lu) == columns(lu) && columns(pivots) == rows(lu) && rows(out) == 1 &&
-           columns(out) == (args->logarithm ? 2 : 1);
+    return da_device_takes_batch(ops, call, det_axes) && takes_dtype(lu->dtype) && ops->has(DA_F64) &&
+           da_device_rows(lu) == da_device_columns(lu) && da_device_columns(pivots) == da_device_rows(lu) &&
+           da_device_rows(out) == 1 && da_device_columns(out) == (args->logarithm ? 2 : 1);
 }
 
 /* det_t of det.kernel. */
@@ -368,12 +264,14 @@ static da_status lu_det(const da_device_ops *ops, const da_call *call)
 {
     const da_det_args *args = call->values[0].data;
     const da_buffer *lu = &call->buffers[0], *pivots = &call->buffers[1], *out = &call->buffers[2];
-    const batch b = batch_of(call, det_axes);
-    const det_values q = {rows(lu), stride(lu) + 1, stride(pivots), stride(out), args->logarithm != 0};
+    const da_device_batch b = da_device_batch_of(call, det_axes);
+    const det_values q = {da_device_rows(lu), da_device_stride(lu) + 1, da_device_stride(pivots),
+                          da_device_stride(out), args->logarithm != 0};
 
-    return launch_numbers(ops, call, "lu_det", da_text_det, lu->dtype, b.count, 5,
-                          (const da_device_arg[]){DA_BUFFER_ARG(lu), DA_BUFFER_ARG(pivots),
-                                                  DA_BUFFER_ARG(out), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+    return da_device_launch_numbers(ops, call, "lu_det", da_text_det, lu->dtype, b.count, 5,
+                                    (const da_device_arg[]){DA_BUFFER_ARG(lu), DA_BUFFER_ARG(pivots),
+                                                            DA_BUFFER_ARG(out), DA_VALUE_ARG(b),
+                                                            DA_VALUE_ARG(q)});
 }
 
 /* ---- after QR with column exchanges ---- */
@@ -383,7 +281,8 @@ static const unsigned char rank_axes[] = {2, 1};
 /* rcond is a double. */
 static bool numerical_rank_takes(const da_device_ops *ops, const da_call *call)
 {
-    return takes_batch(ops, call, rank_axes) && takes_dtype(call->buffers[0].dtype) && ops->has(DA_F64);
+    return da_device_takes_batch(ops, call, rank_axes) && takes_dtype(call->buffers[0].dtype) &&
+           ops->has(DA_F64);
 }
 
 /* rank_t of rank.kernel. */
@@ -397,22 +296,24 @@ static da_status numerical_rank(const da_device_ops *ops, const da_call *call)
     const da_numerical_rank_args *args = call->values[0].data;
     const da_buffer *r = &call->buffers[0], *rank = &call->buffers[1];
     const double eps = r->dtype == DA_F32 || r->dtype == DA_C64 ? FLT_EPSILON : DBL_EPSILON;
-    const batch b = batch_of(call, rank_axes);
-    const rank_values q = {rows(r) < columns(r) ? rows(r) : columns(r), stride(r),
-                           args->rcond < 0 ? -args->rcond * eps : args->rcond};
+    const da_device_batch b = da_device_batch_of(call, rank_axes);
+    const rank_values q = {da_device_rows(r) < da_device_columns(r) ? da_device_rows(r)
+                                                                    : da_device_columns(r),
+                           da_device_stride(r), args->rcond < 0 ? -args->rcond * eps : args->rcond};
     da_buffer vectors;
 
     DA_TRY(ops->scratch(call, (size_t)(b.count * 2 * q.k) * da_dtype_size(r->dtype), &vectors));
-    return launch_numbers(ops, call, "numerical_rank", da_text_rank, r->dtype, b.count * DA_DEVICE_LANES, 5,
-                          (const da_device_arg[]){DA_BUFFER_ARG(r), DA_BUFFER_ARG(rank),
-                                                  DA_BUFFER_ARG(&vectors), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+    return da_device_launch_numbers(
+        ops, call, "numerical_rank", da_text_rank, r->dtype, b.count * DA_DEVICE_LANES, 5,
+        (const da_device_arg[]){DA_BUFFER_ARG(r), DA_BUFFER_ARG(rank), DA_BUFFER_ARG(&vectors),
+                                DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
 }
 
 static const unsigned char truncate_axes[] = {1, 2};
 
 static bool truncate_takes(const da_device_ops *ops, const da_call *call)
 {
-    return takes_batch(ops, call, truncate_axes) && takes_dtype(call->buffers[1].dtype);
+    return da_device_takes_batch(ops, call, truncate_axes) && takes_dtype(call->buffers[1].dtype);
 }
 
 /* truncate_t of truncate.kernel. */
@@ -424,10 +325,11 @@ static da_status truncate_rows(const da_device_ops *ops, const da_call *call)
 {
     const da_truncate_args *args = call->values[0].data;
     const da_buffer *rank = &call->buffers[0], *a = &call->buffers[1];
-    const batch b = batch_of(call, truncate_axes);
-    const truncate_values q = {rows(a), columns(a), stride(a), args->offset, args->unit != 0};
+    const da_device_batch b = da_device_batch_of(call, truncate_axes);
+    const truncate_values q = {da_device_rows(a), da_device_columns(a), da_device_stride(a), args->offset,
+                               args->unit != 0};
 
-    return launch_numbers(
+    return da_device_launch_numbers(
         ops, call, "truncate_rows", da_text_truncate, a->dtype, b.count * q.m * q.n, 4,
         (const da_device_arg[]){DA_BUFFER_ARG(rank), DA_BUFFER_ARG(a), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
 }
@@ -438,8 +340,9 @@ static bool place_columns_takes(const da_device_ops *ops, const da_call *call)
 {
     const da_buffer *pivots = &call->buffers[0], *from = &call->buffers[1], *to = &call->buffers[2];
 
-    return takes_batch(ops, call, place_axes) && takes_dtype(from->dtype) && rows(from) == rows(to) &&
-           columns(from) == columns(to) && columns(pivots) == columns(from);
+    return da_device_takes_batch(ops, call, place_axes) && takes_dtype(from->dtype) &&
+           da_device_rows(from) == da_device_rows(to) && da_device_columns(from) == da_device_columns(to) &&
+           da_device_columns(pivots) == da_device_columns(from);
 }
 
 /* place_t of place_columns.kernel. */
@@ -450,13 +353,14 @@ typedef struct place_values {
 static da_status place_columns(const da_device_ops *ops, const da_call *call)
 {
     const da_buffer *pivots = &call->buffers[0], *from = &call->buffers[1], *to = &call->buffers[2];
-    const batch b = batch_of(call, place_axes);
-    const place_values q = {rows(to), columns(to), stride(from), stride(to), stride(pivots)};
+    const da_device_batch b = da_device_batch_of(call, place_axes);
+    const place_values q = {da_device_rows(to), da_device_columns(to), da_device_stride(from),
+                            da_device_stride(to), da_device_stride(pivots)};
 
-    return launch_numbers(ops, call, "place_columns", da_text_place_columns, to->dtype, b.count * q.m * q.n,
-                          5,
-                          (const da_device_arg[]){DA_BUFFER_ARG(pivots), DA_BUFFER_ARG(from),
-                                                  DA_BUFFER_ARG(to), DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
+    return da_device_launch_numbers(
+        ops, call, "place_columns", da_text_place_columns, to->dtype, b.count * q.m * q.n, 5,
+        (const da_device_arg[]){DA_BUFFER_ARG(pivots), DA_BUFFER_ARG(from), DA_BUFFER_ARG(to),
+                                DA_VALUE_ARG(b), DA_VALUE_ARG(q)});
 }
 
 /* ---- products of integers and bool ---- */
@@ -473,11 +377,12 @@ bool da_device_multiply_takes(const da_device_ops *ops, const da_call *call)
     const da_gemm_args *args = call->values[0].data;
     const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
 
-    if (!takes_batch(ops, call, multiply_axes) || !is_integer(c->dtype))
+    if (!da_device_takes_batch(ops, call, multiply_axes) || !is_integer(c->dtype))
         return false;
-    const int64_t k = args->transa ? rows(a) : columns(a);
-    return (args->transa ? columns(a) : rows(a)) == rows(c) && (args->transb ? columns(b) : rows(b)) == k &&
-           (args->transb ? rows(b) : columns(b)) == columns(c);
+    const int64_t k = args->transa ? da_device_rows(a) : da_device_columns(a);
+    return (args->transa ? da_device_columns(a) : da_device_rows(a)) == da_device_rows(c) &&
+           (args->transb ? da_device_columns(b) : da_device_rows(b)) == k &&
+           (args->transb ? da_device_rows(b) : da_device_columns(b)) == da_device_columns(c);
 }
 
 /* multiply_t of multiply.kernel. */
@@ -490,18 +395,18 @@ da_status da_device_multiply(const da_device_ops *ops, const da_call *call)
 {
     const da_gemm_args *args = call->values[0].data;
     const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *c = &call->buffers[2];
-    const batch all = batch_of(call, multiply_axes);
+    const da_device_batch all = da_device_batch_of(call, multiply_axes);
     const size_t bytes = da_dtype_size(c->dtype);
     const bool logical = c->dtype == DA_BOOL;
     const multiply_values q = {
-        .m = rows(c),
-        .n = columns(c),
-        .k = args->transa ? rows(a) : columns(a),
-        .a_row = args->transa ? stride(a) : 1,
-        .a_column = args->transa ? 1 : stride(a),
-        .b_row = args->transb ? stride(b) : 1,
-        .b_column = args->transb ? 1 : stride(b),
-        .column = stride(c),
+        .m = da_device_rows(c),
+        .n = da_device_columns(c),
+        .k = args->transa ? da_device_rows(a) : da_device_columns(a),
+        .a_row = args->transa ? da_device_stride(a) : 1,
+        .a_column = args->transa ? 1 : da_device_stride(a),
+        .b_row = args->transb ? da_device_stride(b) : 1,
+        .b_column = args->transb ? 1 : da_device_stride(b),
+        .column = da_device_stride(c),
         .alpha = logical ? args->alpha.re != 0 : (uint64_t)(int64_t)args->alpha.re,
         .beta = logical ? args->beta.re != 0 : (uint64_t)(int64_t)args->beta.re,
     };

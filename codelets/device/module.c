@@ -102,7 +102,7 @@ const da_device_kernel *da_device_find(da_device_kind kind, const char *codelet_
 {
     const da_device_ops *const ops = da_device_module_of(kind, NULL);
     const da_device_kernel *const common[] = {da_device_array_kernels, da_device_matrix_kernels,
-                                              da_device_expr_kernels};
+                                              da_device_qr_kernels, da_device_expr_kernels};
     const da_device_kernel *found = ops ? find_in(ops->kernels, codelet_name) : NULL;
 
     for (size_t i = 0; ops && !found && i < sizeof common / sizeof common[0]; i++)

@@ -458,11 +458,9 @@ static da_status build_small(operation *op, da_array **q, da_array **r, const da
 static bool is_small(const da_array *a, int64_t columns)
 {
     const da_shape shape = array_shape_of(a);
-    const double n = (double)cols_of(a), work = 4 * (double)rows_of(a) * n * n;
     int64_t mb, nb;
 
-    return da_kernels_small_qr(rows_of(a), cols_of(a), columns) && !tile_forced(&shape, &mb, &nb) &&
-           !tasks_for_devices(&da_codelet_gemqrt, a->s->dtype, work);
+    return da_kernels_small_qr(rows_of(a), cols_of(a), columns) && !tile_forced(&shape, &mb, &nb);
 }
 
 /* Q and R of a, or with DA_TRANSPOSE of its transpose, both transposed: a = L Q for L = R^T. That Q's rows are orthonormal as

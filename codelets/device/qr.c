@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* QR by kernels of our own, whose columns come one after the other: the same on devices of both kinds, and of whole batches at once. */
+#include "kernels.h"
+#include "numbers.h"
+
+#include <stdio.h>
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A kernel of `text`, with what reflectors.kernel has before it. */
+static da_status launch(const da_device_ops *ops, const da_call *call, const char *entry, const char *text,
+                        int64_t groups, int nargs, const da_device_arg *args)
+{
+    char source[16 * 1024];
+    const int length = snprintf(source, sizeof source, "%s%s", da_text_reflectors, text);
+
+    if (length < 0 || (size_t)length >= sizeof source)
+        return da_task_fail(call, "%s has %d characters, more than %zu", entry, length, sizeof source);
+    return da_device_launch_numbers(ops, call, entry, source, call->buffers[0].dtype,
+                                    groups * DA_DEVICE_LANES, nargs, args);
+}
+
+/* ---- Q and R of small matrices ---- */
+
+static const unsigned char small_qr_kinds[] = {
+    2 | DA_DEVICE_ANY_STRIDES, 2 | DA_DEVICE_ANY_STRIDES | DA_DEVICE_WHOLE, 2 | DA_DEVICE_ANY_STRIDES};
+
+static bool small_qr_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_small_qr_args *args = call->values[0].data;
+    const da_buffer *a = &call->buffers[0], *q = &call->buffers[1], *r = &call->buffers[2];
+
+    if (!da_device_takes_batch(ops, call, small_qr_kinds) || !da_kernels_take(a->dtype))
+        return false;
+    const int64_t m = da_device_rows(a), n = da_device_columns(a), rows = da_device_rows(r);
+    return da_device_columns(r) == n && rows >= least(m, n) && rows <= m &&
+           (!args->form_q || (da_device_rows(q) == m && da_device_columns(q) == rows));
+}
+
+/* small_qr_t of small_qr.kernel. */
+typedef struct small_qr_values {
+    int64_t m, n, rank, rows, form_q, down[3], right[3], first;
+} small_qr_values;
+
+enum { SMALL_QR_BYTES = 1 << 25 }; /* of copies at once; one matrix may have more */
+
+static da_status small_qr(const da_device_ops *ops, const da_call *call)
+{
+    const da_small_qr_args *args = call->values[0].data;
+    const da_buffer *const a = &call->buffers[0], *const q = &call->buffers[1], *const r = &call->buffers[2];
+    const da_device_batch b = da_device_batch_of(call, small_qr_kinds);
+    small_qr_values s = {.m = da_device_rows(a),
+                         .n = da_device_columns(a),
+                         .rank = least(da_device_rows(a), da_device_columns(a)),
+                         .rows = da_device_rows(r),
+                         .form_q = args->form_q != 0};
+    const int64_t bytes = (s.m * s.n + s.rank) * (int64_t)da_dtype_size(a->dtype);
+    const int64_t step = least(b.count, bytes < SMALL_QR_BYTES ? SMALL_QR_BYTES / bytes : 1);
+    da_buffer memory;
+
+    for (int i = 0; i < 3; i++) {
+        s.down[i] = call->buffers[i].strides[call->buffers[i].ndim - 2];
+        s.right[i] = da_device_stride(&call->buffers[i]);
+    }
+    DA_TRY(ops->scratch(call, (size_t)(step * bytes), &memory));
+    for (; s.first < b.count; s.first += step)
+        DA_TRY(launch(ops, call, "small_qr", da_text_small_qr, least(step, b.count - s.first), 6,
+                      (const da_device_arg[]){DA_BUFFER_ARG(a), DA_BUFFER_ARG(q), DA_BUFFER_ARG(r),
+                                              DA_BUFFER_ARG(&memory), DA_VALUE_ARG(b), DA_VALUE_ARG(s)}));
+    return DA_OK;
+}
+
+const da_device_kernel da_device_qr_kernels[] = {
+    {"da_small_qr", small_qr_takes, small_qr},
+    {NULL, NULL, NULL},
+};
