@@ -77,7 +77,8 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
 {
     cl_mem (*real)(cl_context, cl_mem_flags, size_t, void *, cl_int *);
 
-    if (strcmp(word, "no scratch") == 0 && is_module(__builtin_return_address(0)) &&
+    /* without `error` the module asks for what it measures the device with */
+    if (strcmp(word, "no scratch") == 0 && error && is_module(__builtin_return_address(0)) &&
         atomic_fetch_add(&refused, 1) == 0) {
         *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
         return NULL;
