@@ -75,8 +75,11 @@ struct da_device_ops {
      * and offset 0, its contents undefined. One call asks once; calls on one queue may be given the same memory, as their kernels run
      * one after the other. Fails with da_task_fail(). */
     da_status (*scratch)(const da_call *call, size_t bytes, da_buffer *memory);
-    /* Whether the device behind the queues of this kind computes in this dtype (OpenCL: f64, f16 may be missing). */
+    /* Whether all devices of this kind that are used compute in this dtype (OpenCL: f64, f16 may be missing). */
     bool (*has)(da_dtype dtype);
+    /* These devices, counted as count() does, and no others are used from now on; all of them until then. Before there are tasks for them. May be
+     * null: for has() and largest() they are all the same. */
+    void (*use)(const int *indices, int n);
     /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */
     da_status (*compile)(const char *source, char *log, size_t log_size);
     /* What device `index` is, counted as count() does, without starting it; false if it cannot be asked. May be null: then nobody knows. */
@@ -84,7 +87,7 @@ struct da_device_ops {
     /* What it reaches: seconds of the smallest piece of work until its end is known, and bytes a second that its kernels read and write. Brings
      * it up for it, and takes some 10 ms. False if that fails. May be null: then nobody knows. */
     bool (*measure)(int index, double *seconds, double *bytes);
-    /* Bytes of the largest single piece that every device of this kind can hold. May be null: no limit of its own. */
+    /* Bytes of the largest single piece that every device that is used can hold. May be null: no limit of its own. */
     int64_t (*largest)(void);
     /* Brings device `index` up and down again as a runtime would; false, and the reason, if that fails or (*starts) no kernel can be made for
      * it. May be null: they all can be used. */
@@ -102,7 +105,7 @@ struct da_device_ops {
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 8 };
+enum { DA_DEVICE_VERSION = 9 };
 
 /* Of outcome(). */
 enum {

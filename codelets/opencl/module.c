@@ -239,25 +239,6 @@ static bool measure(int index, double *seconds, double *bytes)
     return measured;
 }
 
-static bool lower_largest(cl_device_id device, void *ctx)
-{
-    int64_t *const least = ctx;
-    cl_ulong bytes = 0;
-
-    if (clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS &&
-        bytes < (cl_ulong)*least)
-        *least = (int64_t)bytes;
-    return false;
-}
-
-static int64_t largest(void)
-{
-    int64_t least = INT64_MAX;
-
-    find(driven(), lower_largest, &least);
-    return least;
-}
-
 static bool usable(int index, bool *starts, char *why, size_t size)
 {
     cl_device_id const device = find(driven(), count_down, &index);
@@ -293,28 +274,59 @@ bool opencl_rounds_f32(cl_device_id device)
            (config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT);
 }
 
-static bool lacks_f64(cl_device_id device, void *ctx)
-{
-    (void)ctx;
-    return !opencl_has_f64(device);
-}
+/* What all devices that are used can do: a task is not asked again when it is known where it runs. */
+typedef struct limits {
+    bool f64;
+    int64_t largest; /* bytes of one piece */
+} limits;
 
-static bool all_have_f64;
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+static limits used;
+
+/* No more than this device can do. */
+static bool narrow(cl_device_id device, void *ctx)
+{
+    limits *const l = ctx;
+    cl_ulong bytes = 0;
+
+    l->f64 = l->f64 && opencl_has_f64(device);
+    if (clGetDeviceInfo(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS &&
+        bytes < (cl_ulong)l->largest)
+        l->largest = (int64_t)bytes;
+    return false;
+}
 
 static void look(void)
 {
-    all_have_f64 = opencl_any_device() && !find(CL_DEVICE_TYPE_ALL, lacks_f64, NULL);
+    used = (limits){true, INT64_MAX};
+    find(driven(), narrow, &used);
 }
 
-/* One answer for all devices: a task is not asked again when it is known where it runs. 16-bit floats are storage only, in integers. */
+static void use(const int *indices, int n)
+{
+    limits l = {true, INT64_MAX};
+
+    for (int i = 0; i < n; i++) {
+        int left = indices[i];
+        cl_device_id const device = find(driven(), count_down, &left);
+        if (device)
+            narrow(device, &l);
+    }
+    pthread_once(&looked, look); /* which would otherwise undo this later */
+    used = l;
+}
+
+/* 16-bit floats are storage only, in integers. */
 static bool has(da_dtype dtype)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&looked, look);
+    return used.f64 || !(dtype == DA_F64 || dtype == DA_C128);
+}
 
-    if (dtype != DA_F64 && dtype != DA_C128)
-        return true;
-    pthread_once(&once, look);
-    return all_have_f64;
+static int64_t largest(void)
+{
+    pthread_once(&looked, look);
+    return used.largest;
 }
 
 /* ---- compilers ---- */
@@ -418,6 +430,7 @@ const da_device_ops opencl_ops = {
     .launch = opencl_launch,
     .scratch = opencl_scratch,
     .has = has,
+    .use = use,
     .compile = opencl_compile,
     .describe = describe,
     .measure = measure,

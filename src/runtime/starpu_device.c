@@ -184,6 +184,16 @@ static void note_running(int kind)
     set_kind(kind, &all);
 }
 
+/* The kind's module is told of them. */
+static void use_running(int kind)
+{
+    const da_device_ops *const ops = devices.ops[kind];
+    int ids[STARPU_NMAXWORKERS];
+
+    if (ops && ops->use)
+        ops->use(ids, running(kind, ids));
+}
+
 bool spu_device_measure(da_device_kind kind, models_device *device)
 {
     const da_device_ops *const ops = devices.ops[kind];
@@ -904,6 +914,7 @@ da_status spu_devices_start(bool shared)
             continue;
         devices.ops[k] = da_device_module_of((da_device_kind)k, NULL);
         note_running(k);
+        use_running(k);
         devices.memory[k] = memory_of(k);
         devices.largest[k] =
             devices.ops[k] && devices.ops[k]->largest ? devices.ops[k]->largest() : INT64_MAX;
