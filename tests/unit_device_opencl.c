@@ -155,8 +155,8 @@ static da_buffer on_device(const operand *o)
 
 /* ---- both sides ---- */
 
-/* The largest error that is accepted: 0 bits; ulps of a float; a part of the largest element. */
-typedef enum how { SAME_BITS, FEW_ULPS, RELATIVE } how;
+/* The largest error that is accepted: 0 bits; ulps of a float; a part of the largest element; half of its digits. */
+typedef enum how { SAME_BITS, FEW_ULPS, RELATIVE, ROUGH } how;
 
 static double part(da_dtype dtype, const unsigned char *bytes, size_t i)
 {
@@ -199,15 +199,16 @@ static void compare(const char *name, const char *what, const operand *o, const 
         }
     } else {
         const double epsilon = o->dtype == DA_F32 || o->dtype == DA_C64 ? 0x1p-24 : 0x1p-53;
+        const double accepted = how == RELATIVE ? 500 * epsilon : 4 * sqrt(epsilon);
         double most = 1;
         for (size_t i = 0; i < n; i++)
             if (isfinite(part(o->dtype, o->host, i)))
                 most = fmax(most, fabs(part(o->dtype, o->host, i)));
         for (size_t i = 0; i < n; i++) {
             const double a = part(o->dtype, o->host, i), b = part(o->dtype, got, i);
-            ck_assert_msg(fabs(a - b) <= 500 * epsilon * most || a == b || (isnan(a) && isnan(b)),
-                          "%s, %s: %s part %zu is %.17g on the CPU and %.17g on the device", name, what,
-                          da_dtype_name(o->dtype), i, a, b);
+            if (!(fabs(a - b) <= accepted * most || a == b || (isnan(a) && isnan(b))))
+                ck_abort_msg("%s, %s: %s part %zu is %.17g on the CPU and %.17g on the device", name, what,
+                             da_dtype_name(o->dtype), i, a, b);
         }
     }
 }
@@ -794,6 +795,61 @@ START_TEST(small_qrs)
 }
 END_TEST
 
+static void zeros(da_dtype dtype, void *at)
+{
+    memset(at, 0, da_dtype_size(dtype));
+}
+
+/* What columns of numbers may be like, and NaN in the last one, so that all others are as they were. */
+enum { ORDINARY, LARGE, GRADED, ONE_OF_ZEROS, NAN_AT_THE_END, COLUMNS };
+
+static const char *make_columns(operand *o, int64_t b, int kind)
+{
+    static const char *const names[] = {"ordinary numbers", "large ones", "large and small ones", "zeros",
+                                        "NaN"};
+    const int64_t n = o->shape[o->ndim - 1];
+    const double large = o->dtype == DA_F32 || o->dtype == DA_C64 ? 0x1p100 : 0x1p800;
+
+    for (int64_t j = 0; j < n && (kind == LARGE || kind == GRADED); j++)
+        multiply_column(o, b, j, kind == GRADED && j % 2 ? 1 / large : large);
+    if (kind == ONE_OF_ZEROS)
+        multiply_column(o, b, n / 2, 0);
+    if (kind == NAN_AT_THE_END)
+        set(o, b, 0, n - 1, NAN, 0);
+    return names[kind];
+}
+
+/* T in blocks that are narrower than what is done at once, as wide, wider, or wider than the triangle. */
+START_TEST(triangles_on_triangles)
+{
+    static const int64_t sizes[][3] = {{20, 20, 6},  {9, 20, 4},    {16, 16, 16}, {1, 5, 2},
+                                       {64, 64, 32}, {40, 100, 16}, {33, 33, 50}, {300, 300, 290}};
+    const da_dtype dtype = floats[_i];
+
+    for (int i = 0; i < 8; i++)
+        for (int64_t batch = 0; batch <= (i < 7 ? 3 : 0); batch += 3)
+            for (int kind = 0; kind < (i < 7 ? NAN_AT_THE_END : LARGE); kind++) {
+                const int64_t m = sizes[i][0], n = sizes[i][1];
+                operand o[3] = {matrix(dtype, batch, n, n), matrix(dtype, batch, m, n),
+                                matrix_of(dtype, batch, sizes[i][2], n, zeros)};
+
+                for (int64_t b = 0; b < (batch ? batch : 1); b++)
+                    for (int64_t j = 0; j < n; j++) /* so that results depend little on roundings */
+                        set(&o[0], b, j, j, j % 3 ? 8 : -8, j % 2);
+                if (kind == LARGE || kind == GRADED)
+                    make_columns(&o[0], batch > 0, kind);
+                const char *const what = make_columns(&o[1], batch > 0, kind);
+                ck_assert(both(&da_codelet_tpqrt, what, 3, o, NULL, 0, RELATIVE));
+            }
+    operand apart[3] = {matrix(dtype, 1, 5, 5), matrix(dtype, 2, 5, 5), matrix(dtype, 2, 3, 5)};
+    ck_assert(!both(&da_codelet_tpqrt, "one a for two", 3, apart, NULL, 0, RELATIVE));
+    operand tall[3] = {matrix(dtype, 0, 5, 5), matrix(dtype, 0, 6, 5), matrix(dtype, 0, 3, 5)};
+    ck_assert(!both(&da_codelet_tpqrt, "no triangle", 3, tall, NULL, 0, RELATIVE));
+    operand nothing[3] = {matrix(dtype, 0, 5, 5), matrix(dtype, 0, 0, 5), matrix(dtype, 0, 3, 5)};
+    ck_assert(!both(&da_codelet_tpqrt, "nothing", 3, nothing, NULL, 0, RELATIVE));
+}
+END_TEST
+
 static const unsigned transposes[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
 
 START_TEST(products)
@@ -1332,7 +1388,7 @@ int main(int argc, char **argv)
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
         DA_CASE_LOOP("matrix", 4, triangles, exchanges, exchanges_of_no_rows, norms, determinants, ranks,
-                     truncations, placed_columns, small_qrs),
+                     truncations, placed_columns, small_qrs, triangles_on_triangles),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, described, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),

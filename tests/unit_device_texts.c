@@ -148,6 +148,7 @@ START_TEST(matrix_texts)
     const da_small_qr_args small_qr = {.form_q = 1};
 
     compile_on("da_small_qr", 3, (const da_buffer[]){a, a, a}, &small_qr);
+    compile_on("da_tpqrt", 3, (const da_buffer[]){a, a, a}, NULL);
 }
 END_TEST
 

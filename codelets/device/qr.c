@@ -73,7 +73,71 @@ static da_status small_qr(const da_device_ops *ops, const da_call *call)
     return DA_OK;
 }
 
+/* Whether there may be so many work-groups, one for each column of a batch. */
+static bool are_few(int64_t matrices, int64_t n)
+{
+    return matrices <= INT32_MAX / n;
+}
+
+/* ---- triangles on top of each other ---- */
+
+static const unsigned char tpqrt_kinds[] = {2 | DA_DEVICE_WHOLE, 2 | DA_DEVICE_WHOLE, 2};
+
+static bool tpqrt_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *a = &call->buffers[0], *b = &call->buffers[1], *t = &call->buffers[2];
+
+    if (!da_device_takes_batch(ops, call, tpqrt_kinds) || !da_kernels_take(a->dtype))
+        return false;
+    const int64_t n = da_device_columns(b);
+    return da_device_rows(a) == n && da_device_columns(a) == n && da_device_rows(b) <= n &&
+           da_device_columns(t) >= n && are_few(da_device_batch_of(call, tpqrt_kinds).count, n);
+}
+
+/* tpqrt_t of tpqrt.kernel. */
+typedef struct tpqrt_values {
+    int64_t phase, groups, m, n, a_column, b_column, t_column, first, end, block;
+} tpqrt_values;
+
+enum { TPQRT_PANEL, TPQRT_APPLY, TPQRT_PRODUCTS, TPQRT_FACTORS, TPQRT_COLUMNS = 16 /* of a panel */ };
+
+/* One kernel for all phases: where it cannot be compiled nothing has been launched. */
+static da_status tpqrt_phase(const da_device_ops *ops, const da_call *call, tpqrt_values *q, int phase,
+                             int64_t groups)
+{
+    const da_device_batch batch = da_device_batch_of(call, tpqrt_kinds);
+
+    q->phase = phase;
+    q->groups = groups;
+    return launch(ops, call, "tpqrt", da_text_tpqrt, batch.count * groups, 5,
+                  (const da_device_arg[]){DA_BUFFER_ARG(&call->buffers[0]), DA_BUFFER_ARG(&call->buffers[1]),
+                                          DA_BUFFER_ARG(&call->buffers[2]), DA_VALUE_ARG(batch),
+                                          DA_VALUE_ARG(*q)});
+}
+
+static da_status tpqrt(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *const a = &call->buffers[0], *const b = &call->buffers[1], *const t = &call->buffers[2];
+    tpqrt_values q = {.m = da_device_rows(b),
+                      .n = da_device_columns(b),
+                      .a_column = da_device_stride(a),
+                      .b_column = da_device_stride(b),
+                      .t_column = da_device_stride(t),
+                      .block = least(da_device_rows(t), da_device_columns(b))};
+
+    for (; q.first < q.n; q.first = q.end) {
+        q.end = least(least(q.first + TPQRT_COLUMNS, (q.first / q.block + 1) * q.block), q.n);
+        DA_TRY(tpqrt_phase(ops, call, &q, TPQRT_PANEL, 1));
+        DA_TRY(tpqrt_phase(ops, call, &q, TPQRT_APPLY, q.n - q.end));
+    }
+    if (q.block <= TPQRT_COLUMNS)
+        return DA_OK;
+    DA_TRY(tpqrt_phase(ops, call, &q, TPQRT_PRODUCTS, q.n));
+    return tpqrt_phase(ops, call, &q, TPQRT_FACTORS, (q.n + q.block - 1) / q.block);
+}
+
 const da_device_kernel da_device_qr_kernels[] = {
+    {"da_tpqrt", tpqrt_takes, tpqrt},
     {"da_small_qr", small_qr_takes, small_qr},
     {NULL, NULL, NULL},
 };
