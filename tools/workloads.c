@@ -653,12 +653,10 @@ static da_status make(da_array **out, const work *w, int buffer)
     return da_assign(*out, da_add(*out, da_multiply(identity, 2.0 * (double)w->n)));
 }
 
-/* Operands that a run changes so that the next one would do something else: factorisations in place. */
+/* Operands that a run reads and changes: the next one would do something else, such as factor what is factored already. */
 static bool is_spoilt(const work *w, int buffer)
 {
-    return w->kind->buffers[buffer] == RW &&
-           (w->content[buffer] == DOMINANT || w->content[buffer] == PLAN || w->kind->setup == setup_geqrt ||
-            w->kind->setup == setup_tpqrt || w->kind->setup == setup_geqp3);
+    return (w->kind->buffers[buffer] & RW) == RW;
 }
 
 da_status work_begin(work *w, const workload *kind, da_dtype dtype, int64_t n)
