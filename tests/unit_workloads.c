@@ -52,7 +52,7 @@ static void run_twice(const workload *kind, da_dtype dtype, int64_t n)
 
 START_TEST(again)
 {
-    static const int64_t sizes[] = {3, 40};
+    static const int64_t sizes[] = {1, 2, 3, 40};
     int nkinds;
     const workload *const all = workloads_all(&nkinds);
 
@@ -63,4 +63,4 @@ START_TEST(again)
 }
 END_TEST
 
-DA_TEST_MAIN("workloads", DA_CASE_LOOP("each kind", 2, again))
+DA_TEST_MAIN("workloads", DA_CASE_LOOP("each kind", 4, again))

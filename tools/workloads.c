@@ -298,10 +298,13 @@ static void setup_gebrd_column(work *w)
 
 static void setup_gebrd_row(work *w)
 {
-    const int64_t width = reflectors(w);
+    const int64_t width = reflectors(w), before = width / 2 + 1;
+    const int64_t length = w->n > before ? w->n - before : 1;
 
     setup_gebrd_column(w);
-    set_shape(w, 0, 1, w->n - width / 2 - 1);
+    set_shape(w, 0, 1, length);
+    set_shape(w, 2, before + length, 2 * width);
+    set_shape(w, 3, before + length, 1);
 }
 
 static void setup_gebrd_multiply(work *w)
