@@ -196,7 +196,7 @@ static bool describe(int index, da_device_about *about)
         clGetDeviceInfo(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof bytes, &bytes, NULL) != CL_SUCCESS)
         return false;
     *about = (da_device_about){.memory = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes};
-    snprintf(about->name, sizeof about->name, "%s", full);
+    snprintf(about->name, sizeof about->name, "%.*s", (int)sizeof about->name - 1, full);
     about->flops = 2e6 * number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY) *
                    number(device, CL_DEVICE_MAX_COMPUTE_UNITS) * lanes_of(device);
     return true; /* how many doubles it computes OpenCL does not say */

@@ -60,7 +60,7 @@ static bool in_steps(factors *f)
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
     if (n <= SMALL || 5 * m >= 8 * n || f->device)
         return false;
-    f->merged = rt_workers_for_shaping() > 1;
+    f->merged = true;
     return true;
 }
 
