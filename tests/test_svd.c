@@ -229,7 +229,7 @@ START_TEST(bidiagonal)
 {
     enum { KINDS = 12 };
     const da_dtype dtype = float_dtypes[_i % 4];
-    static const int64_t sizes[] = {200, 61, 23};
+    static const int64_t sizes[] = {200, 61, 23, 3, 2};
     const int64_t n = sizes[_i / 4], m = n + 3;
 
     seed_values((uint64_t)_i);
@@ -356,5 +356,5 @@ END_TEST
 DA_TEST_MAIN("svd", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE_SWEEP("spectra", SPECTRA *FLOAT_DTYPES, spectra),
              DA_CASE_LOOP("special", FLOAT_DTYPES, special, large, not_finite),
-             DA_CASE_LOOP("bidiagonal", FLOAT_DTYPES * 3, bidiagonal), DA_CASE_LOOP("batches", 2, batches),
+             DA_CASE_LOOP("bidiagonal", FLOAT_DTYPES * 5, bidiagonal), DA_CASE_LOOP("batches", 2, batches),
              DA_CASE("arguments", bad_arguments))

@@ -314,15 +314,14 @@ static void setup_gebrd_multiply(work *w)
     set_shape(w, 2, w->n, 1);
 }
 
-static void setup_bdsdc(work *w)
+static void setup_bdsdc_values(work *w)
 {
     w->value.bdsdc = (da_bdsdc_args){0};
     set_shape(w, 0, w->n, 4);
     w->content[0] = DOMINANT;
 }
 
-#define setup_bdsdc_values setup_bdsdc
-#define setup_bdsdc_begin setup_bdsdc
+#define setup_bdsdc_begin setup_bdsdc_values
 
 static void setup_bdsdc_leaf(work *w)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Singular values and vectors of upper bidiagonal matrices by divide and conquer (codelets/cpu/bdsdc.inc), as tridiagonal.c has eigenvalues: block
- * columns of U and V are leaves, which are merged two by two with the row between them. The last merge leaves V^T in block rows.
+ * columns of U and V are leaves, which are merged two by two with the row between them. Where V itself is not wanted the last merge leaves V^T in block rows. Values
+ * alone are one task.
  */
 #include "linalg/linalg.h"
 
@@ -16,11 +17,8 @@ da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values,
     const da_dtype real = s->s->dtype;
     int64_t tile[DA_MAX_NDIM];
 
-    width = most(
-        width, 2); /* the row between two parts is of the upper one's columns, which is to have another one */
-    *b = (bidiagonal){.values = values, .s = s, .u = u, .vh = vh, .width = width, .offset = offset};
-    b->cut = u && width < n;
-    if (!b->cut)
+    *b = (bidiagonal){.values = values, .s = s, .u = u, .vh = vh, .v = v, .width = width, .offset = offset};
+    if (!u)
         return DA_OK;
     const da_shape square = shape_with(values, n, n), parts = shape_with(values, n, (n + width - 1) / width),
                    plan = shape_with(values, n, DA_PLAN_COLUMNS);
@@ -120,7 +118,7 @@ static da_status pack_and_solve(operation *op, const bidiagonal *b, const lead *
 static da_status product(operation *op, const bidiagonal *b, const lead *at, const merger *w, span block,
                          bool right)
 {
-    const bool last = w->p.n == rows_of(b->values), turned = last && right && b->vectors[1]->s != b->vh->s;
+    const bool last = w->p.n == rows_of(b->values), turned = last && right && !b->v;
     const span rows = right ? w->columns : w->p;
     const da_merge_args args = {
         .top = w->top, .column = block.at - w->p.at, .right = right, .turned = turned};
@@ -176,20 +174,15 @@ static da_status conquer(operation *op, const bidiagonal *b, const lead *at, spa
     return merge(op, b, at, &w);
 }
 
-/* All at once. */
-static da_status whole(operation *op, const bidiagonal *b, const lead *at)
+static da_status values_alone(operation *op, const bidiagonal *b, const lead *at)
 {
     const da_bdsdc_args args = {.offset = b->offset};
     const span all = {0, rows_of(b->values)};
     task_builder t;
 
-    task_begin(&t, b->u ? &da_codelet_bdsdc : &da_codelet_bdsdc_values);
+    task_begin(&t, &da_codelet_bdsdc_values);
     access_block(&t, b->values, at, all, (span){0, 4}, DA_MODE_READ);
     access_vector(&t, b->s, at, all, DA_MODE_WRITE);
-    if (b->u) {
-        access_block(&t, b->u, at, (span){0, rows_of(b->u)}, (span){0, cols_of(b->u)}, DA_MODE_WRITE);
-        access_block(&t, b->vh, at, all, all, DA_MODE_WRITE);
-    }
     task_value(&t, &args, sizeof args);
     task_priority(&t, PRIORITY_FIRST);
     task_fault(&t, op->fault, 0);
@@ -224,8 +217,8 @@ da_status bidiagonal_tasks(operation *op, const bidiagonal *b, const lead *at)
     const span all = {0, rows_of(b->values)};
     task_builder t;
 
-    if (!b->cut)
-        return whole(op, b, at);
+    if (!b->u)
+        return values_alone(op, b, at);
     task_begin(&t, &da_codelet_bdsdc_begin);
     access_block(&t, b->values, at, all, (span){0, 4}, DA_MODE_READ);
     access_vector(&t, b->d, at, all, DA_MODE_WRITE);

@@ -272,16 +272,15 @@ da_status tridiagonal_tasks(operation *op, const tridiagonal *t, const lead *at)
 
 /* What their tasks work on. */
 typedef struct bidiagonal {
-    const da_array *values, *s, *u, *vh; /* as below */
-    const da_array *vectors[2];          /* the parts' left and right ones, in columns */
+    const da_array *values, *s, *u, *vh, *v; /* as below */
+    const da_array *vectors[2];              /* the parts' left and right ones, in columns */
     da_array *packed[2];
     da_array *d, *e, *deltas, *parts, *sigma, *plan;
     int64_t width, offset;
-    bool cut;
 } bidiagonal;
 
-/* `values` are what gebrd's tasks write; s gets the singular values; u, in block columns of this width, and vh, in block rows, the vectors, or both are null.
- * With the order as width one task does it all. If v is not null vh is its transpose, and both are real. LAPACK's info is told as a fault of this offset more. */
+/* `values` are what gebrd's tasks write; s gets the singular values; u, in block columns of this width, which is at least 2, and vh, in block rows, the vectors, or
+ * both are null. If v is not null vh is its transpose, and both are real. LAPACK's info is told as a fault of this offset more. */
 da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values, const da_array *s,
                            const da_array *u, const da_array *vh, const da_array *v, int64_t width,
                            int64_t offset);

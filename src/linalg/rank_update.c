@@ -132,9 +132,10 @@ static int64_t columns_of_a_task(const da_array *c)
 da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const da_array *b,
                             da_rank_args args)
 {
-    const int64_t mb = tile_step(c, c->ndim - 2), nb = columns_of_a_task(c);
+    const int64_t mb = tile_step(c, c->ndim - 2);
     const int64_t depth = args.trans ? rows_of(a) : cols_of(a);
     update u = {.op = op, .c = c, .args = args, .depth = depth, .step = most(depth, 1)};
+    int64_t nb = tile_step(c, c->ndim - 1);
     da_shape batch = array_shape_of(c);
     unsigned trans, other;
 
@@ -163,6 +164,8 @@ da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const
         DA_TRY(tiled_for(op, &u.a, u.a, trans ? u.step : rows, trans ? rows : u.step));
         if (b)
             DA_TRY(tiled_for(op, &u.b, u.b, trans ? u.step : rows, trans ? rows : u.step));
+    } else {
+        nb = columns_of_a_task(c);
     }
     EACH_LEAD (at, c) {
         EACH_SPAN (j, 0, cols_of(c), nb) {

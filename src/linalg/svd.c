@@ -31,7 +31,6 @@ typedef struct factors {
     bool complete;
     bool steps;    /* not all at once */
     bool device;   /* devices are known to be quicker at all at once */
-    bool merged;   /* the steps' divide and conquer is tasks, too */
     int64_t width; /* of block columns of u and block rows of vh */
     da_array *u, *s, *vh;
     da_array *v; /* of which vh is the transpose, or null */
@@ -45,23 +44,19 @@ static bool on_a_device(const factors *f)
     return whole_for_devices(&da_codelet_gesdd, f->a->s->dtype, m * n, 4 * m * n * n + 8 * n * n * n);
 }
 
-/* Whether the steps are for such a matrix; then f->width too. */
+/* Whether the steps are for such a matrix; then f->width too: 2 at least, so that parts of the bidiagonal matrix have a row (bidiagonal.c). */
 static bool in_steps(factors *f)
 {
     const da_shape shape = array_shape_of(f->a);
     const int64_t m = rows_of(f->a), n = cols_of(f->a), share = 4 * rt_workers_for_shaping();
     int64_t mb;
 
-    f->merged = false;
     if (tile_forced(&shape, &mb, &f->width)) {
-        f->merged = n > f->width;
+        f->width = most(f->width, 2);
         return n > f->width;
     }
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    if (n <= SMALL || 5 * m >= 8 * n || f->device)
-        return false;
-    f->merged = true;
-    return true;
+    return n > SMALL && 5 * m < 8 * n && !f->device;
 }
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
@@ -80,8 +75,7 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
     else
         tile_of_whole(tile, &u_shape, f->device);
     DA_TRY(operation_array(op, &f->u, f->a->s->dtype, &u_shape, tile));
-    if (f->merged &&
-        !dtype_is_complex(f->a->s->dtype)) { /* where merges and P's reflectors can work on V itself */
+    if (f->steps && !dtype_is_complex(f->a->s->dtype)) { /* merges and P's reflectors work on V itself */
         tile_with(tile, &vh_shape, n, f->width);
         DA_TRY(operation_array(op, &f->v, f->a->s->dtype, &vh_shape, tile));
         return operation_own(op, da_matrix_transpose(&f->vh, f->v), &f->vh);
@@ -290,8 +284,8 @@ static da_status svd_steps(operation *op, const factors *f)
     bidiagonal b;
 
     DA_TRY(reduction_begin(op, &r, f));
-    DA_TRY(bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->v, f->merged ? f->width : n,
-                            f->turned ? rows_of(f->a) : n));
+    DA_TRY(
+        bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->v, f->width, f->turned ? rows_of(f->a) : n));
     if (f->u) {
         tile_with(tile, &t_shape, ib, ib);
         DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
