@@ -1391,7 +1391,46 @@ START_TEST(gebrd_columns_and_rows)
 }
 END_TEST
 
-/* Two parts of order `top` and n - top, and what they are coupled by; all steps but the product on the CPU. */
+/* A step that has real numbers alone on the device too, if t has; the CPU's result stays. */
+static void step_of(da_dtype t, const da_codelet *codelet, int n, const operand *operands, const void *value,
+                    size_t size)
+{
+    operand copies[OPERANDS];
+    int64_t info;
+
+    for (int i = 0; i < n; i++)
+        copies[i] = copy_of(&operands[i]);
+    if (is_complex(t)) {
+        for (int i = 0; i < n; i++)
+            copies[i].dtype = t; /* there is none for these */
+        ck_assert(!on_device(codelet, n, copies, value, size));
+        drop_all(n, copies);
+    } else
+        both(codelet, "a step of a merge", n, copies, value, size);
+    on_cpu(codelet, n, operands, value, size, &info);
+}
+
+/* Parts that say what z did not; and a root that was not found is behind all, and so are those after it. */
+static void order_of_nan(da_dtype t, const da_codelet *codelet, operand *o)
+{
+    const int64_t kept = (int64_t)get(o[0].dtype, o[0].host, place(&o[0], 0, 0, DA_PLAN_KEPT), 0);
+    operand copies[4];
+    int64_t info;
+
+    if (is_complex(t) || kept == 0)
+        return;
+    for (int i = 0; i < 4; i++)
+        copies[i] = copy_of(&o[i]);
+    for (int64_t i = 0; i < kept; i++)
+        put(t, copies[1].host, place(&copies[1], 0, i, 0), -2 - (double)i, 0);
+    put(t, copies[2].host, GAP + kept / 2, NAN, 0);
+    ck_assert(on_device(codelet, 4, copies, NULL, 0));
+    on_cpu(codelet, 4, copies, NULL, 0, &info);
+    same(codelet->name, "a root that is not there", &copies[0]);
+    drop_all(4, copies);
+}
+
+/* Two parts of order `top` and n - top, and what they are coupled by; what devices have no kernel for on the CPU. */
 static void merge(da_dtype t, int top, int n, double coupling, bool even)
 {
     const da_dtype real = is_single(t) ? DA_F32 : DA_F64;
@@ -1427,9 +1466,16 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
         drop(&z);
     }
     on_cpu(&da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all, sizeof all, &info);
-    on_cpu(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
+    if (isnan(coupling))
+        on_cpu(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
+    else
+        step_of(t, &da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
     on_cpu(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all, &info);
-    on_cpu(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0, &info);
+    order_of_nan(t, &da_codelet_stedc_order, (operand[]){plan, parts, lambda, values});
+    if (isnan(coupling))
+        on_cpu(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0, &info);
+    else
+        step_of(t, &da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0);
     for (int at = n > 100 ? n - 30 : 0; at < n; at += 20) {
         const da_merge_args args = {.top = top, .column = at};
         const int width = n - at < 20 ? n - at : 20;
@@ -1458,6 +1504,124 @@ START_TEST(stedc_product)
 
     for (int c = 0; c < 6; c++)
         merge(dtypes[_i], cases[c].top, cases[c].n, cases[c].coupling, cases[c].even);
+}
+END_TEST
+
+/* A leaf of the bidiagonal matrix d, e: its rows from `at` on, and columns of u and v. */
+static void singular_leaf(const operand *d, const operand *e, int at, int rows, int columns, const operand *u,
+                          const operand *v)
+{
+    const da_dtype real = d->dtype;
+    const da_stedc_args args = {at};
+    operand o[4] = {reals(real, 0, rows), *e, matrix(real, e->shape[0], columns),
+                    matrix(real, e->shape[0], columns)};
+    int64_t info;
+
+    for (int i = 0; i < rows; i++)
+        put(real, o[0].host, GAP + i, get(real, d->host, GAP + at + i, 0), 0);
+    on_cpu(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args, &info);
+    for (int i = 0; i < rows; i++)
+        put(real, d->host, GAP + at + i, get(real, o[0].host, GAP + i, 0), 0);
+    for (int right = 0; right < 2; right++) {
+        const operand *const from = &o[2 + right], *const to = right ? v : u;
+
+        for (int j = 0; j < columns && at + j < to->shape[1]; j++)
+            for (int i = 0; i < to->shape[0]; i++)
+                put(real, to->host, place(to, 0, i, at + j), get(real, from->host, place(from, 0, i, j), 0),
+                    0);
+    }
+    drop(&o[0]);
+    drop_all(2, &o[2]);
+}
+
+/* Parts of top - 1 and n - top rows with the row between them; there may be a column more than rows. */
+static void merge_singular(da_dtype t, int top, int n, bool more, double coupling, bool even)
+{
+    const da_dtype real = is_single(t) ? DA_F32 : DA_F64;
+    const da_merge_args all = {.top = top};
+    const int columns = n + more;
+    const bool finite = isfinite(coupling);
+    operand d = reals(t, 0, n), e = reals(t, 0, columns), off = reals(t, 0, 1), u = matrix(real, n, n),
+            v = matrix(real, columns, columns), plan = matrix(real, n, DA_PLAN_COLUMNS);
+    operand deltas = matrix(real, n, n), parts = matrix(real, n, 1), sigma = reals(t, 0, n),
+            values = reals(t, 0, n);
+    int64_t info;
+
+    for (int i = 0; i < n; i++) {
+        put(real, d.host, GAP + i, even ? 1 : unit(), 0);
+        put(real, e.host, GAP + i, even ? 0 : unit(), 0);
+        for (int j = 0; j < n; j++)
+            put(real, deltas.host, place(&deltas, 0, i, j), NAN, 0);
+    }
+    put(real, off.host, GAP, coupling, 0);
+    singular_leaf(&d, &e, 0, top - 1, top, &u, &v);
+    singular_leaf(&d, &e, top, n - top, columns - top, &u, &v);
+    on_cpu(&da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_bdsdc_secular, 4, (operand[]){plan, deltas, parts, sigma}, &all, sizeof all, &info);
+    order_of_nan(t, &da_codelet_bdsdc_order, (operand[]){plan, parts, sigma, values});
+    if (finite)
+        step_of(t, &da_codelet_bdsdc_order, 4, (operand[]){plan, parts, sigma, values}, NULL, 0);
+    else
+        on_cpu(&da_codelet_bdsdc_order, 4, (operand[]){plan, parts, sigma, values}, NULL, 0, &info);
+    for (int right = 0; right < 2; right++) {
+        const int m = right ? columns : n;
+        operand q = right ? v : u, packed = matrix(real, m, n);
+
+        q.shape[1] = n; /* not that of the singular value 0 */
+        on_cpu(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
+        for (int last = 0; last < 2; last++) {
+            const int width = n < 6 ? n : 6, at = last ? n - width : 0;
+            const da_merge_args own = {.top = top, .column = at};
+            operand some = matrix(real, m, width);
+
+            if (finite)
+                step_of(t, &da_codelet_merge_pack, 3, (operand[]){plan, q, some}, &own, sizeof own);
+            drop(&some);
+            for (unsigned turned = 0; turned <= (unsigned)right; turned++) {
+                const da_merge_args args = {
+                    .top = top, .column = at, .right = (unsigned)right, .turned = turned};
+                operand o[5] = {copy_of(&plan), copy_of(&packed), copy_of(&deltas), copy_of(&sigma),
+                                turned ? matrix(t, width, m) : matrix(t, m, width)};
+
+                ck_assert(on_device(&da_codelet_bdsdc_product, 5, o, &args, sizeof args));
+                on_cpu(&da_codelet_bdsdc_product, 5, o, &args, sizeof args, &info);
+                if (finite)
+                    same("bdsdc_product", turned ? "turned" : "a merge", &o[4]);
+                else
+                    ck_assert_int_eq(first_nan(&o[4], o[4].got), 0);
+                drop_all(5, o);
+            }
+        }
+        drop(&packed);
+    }
+    drop_all(10, (operand[]){d, e, off, u, v, plan, deltas, parts, sigma, values});
+}
+
+START_TEST(bdsdc_product)
+{
+    static const struct {
+        int top, n;
+        bool more;
+        double coupling;
+        bool even;
+    } cases[] = {{18, 40, false, 0.5, false}, {18, 41, true, 0.5, false}, {300, 320, true, -0.5, false},
+                 {20, 40, false, 0, true}, /* little is kept */
+                 {2, 3, false, 0.7, false},   {2, 3, false, 0, false},    {20, 40, true, NAN, false}};
+
+    for (int c = 0; c < 7; c++)
+        merge_singular(dtypes[_i], cases[c].top, cases[c].n, cases[c].more, cases[c].coupling, cases[c].even);
+}
+END_TEST
+
+START_TEST(bdsdc_begin)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int n = 1; n < 300; n += 289)
+        both(&da_codelet_bdsdc_begin, "B", 3, (operand[]){matrix(t, n, 4), reals(t, 0, n), reals(t, 0, n)},
+             NULL, 0);
+    both(&da_codelet_bdsdc_begin, "a batch", 3,
+         (operand[]){matrices(t, 2, 7, 4), reals(t, 2, 7), reals(t, 2, 7)}, NULL, 0);
 }
 END_TEST
 
@@ -1850,6 +2014,7 @@ da_status cuda_launch(const da_call *call, const char *entry, const char *source
 
 START_TEST(compiles_own)
 {
+    const da_dtype real = is_single(dtypes[_i]) ? DA_F32 : DA_F64;
     const cuda_matrix a = {NULL, 4, 4, 4};
     const da_call call = {0};
 
@@ -1876,10 +2041,13 @@ START_TEST(compiles_own)
     ck_ok(cuda_ldl_unpack(&call, dtypes[_i], &a, &a, NULL, false));
     ck_ok(cuda_ldl_exchange(&call, dtypes[_i], &a, NULL, false));
     ck_ok(cuda_ldl_divide(&call, dtypes[_i], &a, &a, NULL, false, false));
-    ck_ok(cuda_merge_vectors(&call, is_single(dtypes[_i]) ? DA_F32 : DA_F64, &a, &a, NULL, NULL, NULL, NULL));
+    ck_ok(cuda_bidiagonal(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL));
+    ck_ok(cuda_merge_vectors(&call, real, CUDA_EIGEN, &a, &a, 0, &a, NULL));
+    ck_ok(cuda_merge_pack(&call, real, &a, &a, 0, &a));
+    ck_ok(cuda_merge_order(&call, real, false, &a, &a, NULL, NULL));
     if (is_complex(dtypes[_i]))
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
-    ck_assert_int_eq(compiled, 27 + is_complex(dtypes[_i]));
+    ck_assert_int_eq(compiled, 30 + is_complex(dtypes[_i]));
 }
 END_TEST
 
@@ -1907,7 +2075,8 @@ int main(int argc, char **argv)
                      gesdd_of_nan),
         DA_CASE_LOOP("indefinite", DTYPES, sytrs),
         DA_CASE_LOOP("conditions", DTYPES, rcond),
-        DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply, stedc_product),
+        DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply),
+        DA_CASE_LOOP("merges", DTYPES, stedc_product, bdsdc_begin, bdsdc_product),
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),

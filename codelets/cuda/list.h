@@ -41,7 +41,14 @@
     K(hetrd_update,      R, RW)      \
     K(gebrd_multiply,    R, R, W)    \
     K(stedc_product,     RR, RR, RR, W) \
+    K(bdsdc_begin,       R, WV, WV)  \
+    K(bdsdc_product,     RR, RR, RR, RV, W) \
     K(getrf_nopivot,     RW)
+/* of real dtypes alone */
+#define CUDA_REAL_KERNELS(K)         \
+    K(merge_pack,        RR, RR, WR) \
+    K(stedc_order,       WR, RR, RV, WV) \
+    K(bdsdc_order,       WR, RR, RV, WV)
 /* clang-format on */
 
 /* cuda_NAME_takes: whether the sizes fit, for one matrix of the batch; cuda_NAME_DTYPE: what runs */
@@ -50,7 +57,11 @@
     da_status cuda_##name##_f64(const da_call *call);                                                        \
     da_status cuda_##name##_c64(const da_call *call);                                                        \
     da_status cuda_##name##_c128(const da_call *call);
+#define CUDA_DECLARE_REAL_(name, ...)                                                                        \
+    da_status cuda_##name##_f32(const da_call *call);                                                        \
+    da_status cuda_##name##_f64(const da_call *call);
 CUDA_KERNELS(CUDA_DECLARE_)
+CUDA_REAL_KERNELS(CUDA_DECLARE_REAL_)
 
 /* gemm on every matrix of a batch, whose axes are those before the last two. */
 da_status cuda_gemm_batch_f32(const da_call *call);

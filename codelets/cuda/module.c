@@ -20,6 +20,8 @@ enum {
     RP = 1,
     WP = 1 + KIND_WRITTEN,
     RR = 2 + KIND_REAL,
+    WR = 2 + KIND_WRITTEN + KIND_REAL,
+    RV = 1 + KIND_REAL,
     WV = 1 + KIND_WRITTEN + KIND_REAL,
     MOST_BUFFERS = 5
 };
@@ -320,13 +322,62 @@ static bool gebrd_multiply_fits(const da_call *call)
     return are(extents_of(call, 1), conj ? a.m : a.n, 1) && are(extents_of(call, 2), conj ? a.n : a.m, 1);
 }
 
-static bool stedc_product_fits(const da_call *call)
+/* Whether there is a plan of n values, of which `columns` from args->column on are meant. */
+static bool plan_fits(const da_call *call, int64_t n, int64_t columns)
 {
     const da_merge_args *args = call->values[0].data;
+
+    return are(extents_of(call, 0), n, DA_PLAN_COLUMNS) && args->column >= 0 && args->column <= n - columns;
+}
+
+static bool stedc_product_fits(const da_call *call)
+{
     const extents z = extents_of(call, 3);
 
-    return are(extents_of(call, 0), z.m, DA_PLAN_COLUMNS) && are(extents_of(call, 1), z.m, z.m) &&
-           are(extents_of(call, 2), z.m, z.m) && args->column >= 0 && args->column <= z.m - z.n;
+    return plan_fits(call, z.m, z.n) && are(extents_of(call, 1), z.m, z.m) &&
+           are(extents_of(call, 2), z.m, z.m);
+}
+
+static bool bdsdc_product_fits(const da_call *call)
+{
+    const da_merge_args *args = call->values[0].data;
+    const extents packed = extents_of(call, 1), z = extents_of(call, 4);
+    const int64_t n = packed.n;
+
+    return plan_fits(call, n, args->turned ? z.m : z.n) && (args->turned ? z.n : z.m) == packed.m &&
+           are(extents_of(call, 2), n, n) && length_of(call, 3) == n;
+}
+
+static bool bdsdc_begin_fits(const da_call *call)
+{
+    const int64_t n = extents_of(call, 0).m;
+
+    return n > 0 && are(extents_of(call, 0), n, 4) && length_of(call, 1) == n && length_of(call, 2) == n;
+}
+
+static bool merge_pack_fits(const da_call *call)
+{
+    const extents q = extents_of(call, 1), packed = extents_of(call, 2);
+
+    return plan_fits(call, q.n, packed.n) && q.m == packed.m;
+}
+
+static bool order_fits(const da_call *call)
+{
+    const int64_t n = length_of(call, 3);
+
+    return are(extents_of(call, 0), n, DA_PLAN_COLUMNS) && extents_of(call, 1).m == n &&
+           length_of(call, 2) == n;
+}
+
+static bool stedc_order_fits(const da_call *call)
+{
+    return order_fits(call);
+}
+
+static bool bdsdc_order_fits(const da_call *call)
+{
+    return order_fits(call);
 }
 
 static bool getrf_nopivot_fits(const da_call *call)
@@ -341,7 +392,7 @@ static bool getrf_nopivot_fits(const da_call *call)
 static da_status each(const da_call *call, const unsigned char *kinds, const da_kernel run[4])
 {
     unsigned char axes[MOST_BUFFERS];
-    da_dtype dtype = (da_dtype)0;
+    da_dtype dtype = call->buffers[0].dtype; /* if no operand says more */
 
     for (int i = call->nbuffers - 1; i >= 0; i--) {
         axes[i] = kinds[i] & KIND_AXES;
@@ -362,10 +413,9 @@ static bool takes(const da_call *call, int n, const unsigned char *kinds)
     return cuda_takes(call, n, axes, written, real);
 }
 
-#define KERNEL_(name, ...)                                                                                   \
+#define OFFERED_(name, c64, c128, ...)                                                                       \
     static const unsigned char kinds_##name[] = {__VA_ARGS__};                                               \
-    static const da_kernel run_##name[4] = {cuda_##name##_f32, cuda_##name##_f64, cuda_##name##_c64,         \
-                                            cuda_##name##_c128};                                             \
+    static const da_kernel run_##name[4] = {cuda_##name##_f32, cuda_##name##_f64, c64, c128};                \
     static bool name##_takes(const da_device_ops *ops, const da_call *call)                                  \
     {                                                                                                        \
         (void)ops;                                                                                           \
@@ -375,7 +425,10 @@ static bool takes(const da_call *call, int n, const unsigned char *kinds)
     {                                                                                                        \
         return each(call, kinds_##name, run_##name);                                                         \
     }
+#define KERNEL_(name, ...) OFFERED_(name, cuda_##name##_c64, cuda_##name##_c128, __VA_ARGS__)
+#define REAL_KERNEL_(name, ...) OFFERED_(name, NULL, NULL, __VA_ARGS__)
 CUDA_KERNELS(KERNEL_)
+CUDA_REAL_KERNELS(REAL_KERNEL_)
 
 #define RUN_(name)                                                                                           \
     static da_status name##_run(const da_device_ops *ops, const da_call *call)                               \
@@ -415,6 +468,11 @@ RUN_(hetrd_multiply)
 RUN_(hetrd_update)
 RUN_(gebrd_multiply)
 RUN_(stedc_product)
+RUN_(bdsdc_begin)
+RUN_(bdsdc_product)
+RUN_(merge_pack)
+RUN_(stedc_order)
+RUN_(bdsdc_order)
 RUN_(getrf_nopivot)
 
 /* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */
@@ -613,7 +671,8 @@ const da_device_ops *da_device_module(void)
 #define ENTRY_(name, ...) {"da_" #name, name##_takes, name##_run},
     /* of two with one name the first counts */
     static const da_device_kernel kernels[] = {{"da_gemm", product_takes, product_run},
-                                               CUDA_KERNELS(ENTRY_){NULL, NULL, NULL}};
+                                               CUDA_KERNELS(ENTRY_)
+                                                   CUDA_REAL_KERNELS(ENTRY_){NULL, NULL, NULL}};
     static const da_device_ops ops = {
         .version = DA_DEVICE_VERSION,
         .kind = DA_DEVICE_CUDA,

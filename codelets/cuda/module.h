@@ -227,11 +227,22 @@ da_status cuda_find_bad(const da_call *call, da_dtype dtype, const cuda_matrix *
 da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, unsigned uplo, bool by_row,
                      const int *found);
 
-/* Column j of `vectors` becomes that eigenvector which is the result's column j, in terms of the packed Q: place[j] is a root's number, below
- * *kept, or a column of that. `z` and `row` are the plan's (kernels.h). All are of the real dtype. */
-da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, const cuda_matrix *vectors,
-                             const cuda_matrix *deltas, const void *kept, const void *place, const void *z,
-                             const void *row);
+/* Merges of divide and conquer, whose plan kernels.h has; all is of the real dtype. */
+
+/* Column j of `vectors` becomes the vector that is the result's column `column` + j, in terms of the packed Q. Eigenvectors have no use for
+ * the roots themselves. */
+typedef enum cuda_vectors { CUDA_EIGEN, CUDA_LEFT, CUDA_RIGHT } cuda_vectors;
+da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, cuda_vectors kind,
+                             const cuda_matrix *vectors, const cuda_matrix *plan, int64_t column,
+                             const cuda_matrix *deltas, const void *roots);
+
+/* packed = q's columns in the plan's order, from the packed Q's number `column` on. */
+da_status cuda_merge_pack(const da_call *call, da_dtype dtype, const cuda_matrix *packed,
+                          const cuda_matrix *plan, int64_t column, const cuda_matrix *q);
+
+/* The plan's z and places, and the values in their order: eigenvalues ascending, or singular values descending. */
+da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
+                           const cuda_matrix *parts, const void *roots, const void *values);
 
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
@@ -255,6 +266,10 @@ da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *
 
 /* y = a row's conjugate */
 da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *row, const void *y);
+
+/* d and e, of n reals each, from what gebrd has on and above the diagonal, divided by the last number above. */
+da_status cuda_bidiagonal(const da_call *call, da_dtype dtype, int n, const void *d, const void *e,
+                          const void *diagonal, const void *above);
 
 /* y = tau y - tau / 2 ((tau y)^H x) x */
 da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,

@@ -45,11 +45,10 @@ static bool is_vector(const da_buffer *b)
 bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
                 const unsigned char *real)
 {
-    da_dtype dtype = (da_dtype)0;
-
     if (call->nbuffers != n)
         return false;
     const int ndim = batch_ndim(call, axes);
+    da_dtype dtype = call->buffers[0].dtype; /* if no operand says more */
     for (int i = n - 1; i >= 0; i--)
         dtype = axes[i] > 1 && !real[i] ? call->buffers[i].dtype : dtype;
     const da_dtype parts = dtype == DA_F32 || dtype == DA_C64 ? DA_F32 : DA_F64;

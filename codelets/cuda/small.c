@@ -2,6 +2,8 @@
 /* The small kernels between the calls of cuBLAS and cuSOLVER, in the dialect of codelets/device/dialect.h. */
 #include "module.h"
 
+#include "kernels.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -381,34 +383,92 @@ static const char spectral_fault_text[] =
     "        *fault = mine;\n"
     "}\n";
 
+/* ---- merges of divide and conquer ---- */
+
 /* A work-group a column: of the identity, or from a root's deltas, of length 1. */
 static const char merge_vectors_text[] =
-    "KERNEL(merge_vectors)(BUFFER(T, y), BUFFER(const T, deltas), BUFFER(const T, kept), BUFFER(const T, "
-    "place),\n"
-    "                      BUFFER(const T, z), BUFFER(const T, row), VALUE(i64, m), VALUE(i64, ld))\n"
+    "enum { EIGEN, LEFT, RIGHT };\n"
+    "FUNCTION T entry(i64 kind, i64 count, i64 i, GLOBAL const T *d, GLOBAL const T *z, GLOBAL const T "
+    "*delta, T root)\n"
     "{\n"
-    "    LOCAL T part[256];\n"
+    "    if (kind == EIGEN)\n"
+    "        return count <= 2 ? delta[i] : z[i] / delta[i];\n"
+    "    if (count == 1)\n"
+    "        return kind == RIGHT ? (T)1 : copysign((T)1, z[0]);\n"
+    "    const T x = z[i] / delta[i] / (d[i] + root);\n"
+    "    return kind == RIGHT ? x : i == 0 ? (T)-1 : d[i] * x;\n"
+    "}\n"
+    "KERNEL(merge_vectors)(BUFFER(T, y), BUFFER(const T, deltas), BUFFER(const T, roots), BUFFER(const T, "
+    "kept),\n"
+    "                      BUFFER(const T, place), BUFFER(const T, d), BUFFER(const T, z), BUFFER(const T, "
+    "row),\n"
+    "                      VALUE(i64, m), VALUE(i64, ld), VALUE(i64, kind))\n"
+    "{\n"
+    "    LOCAL f64 part[256];\n"
     "    const i64 count = (i64)*DATA(const T, kept), mine = (i64)DATA(const T, place)[GROUP];\n"
-    "    const int root = mine < count;\n"
+    "    const int is_root = mine < count;\n"
+    "    const T root = is_root && kind != EIGEN ? DATA(const T, roots)[mine] : 0;\n"
     "    GLOBAL T *v = DATA(T, y) + GROUP * m;\n"
-    "    GLOBAL const T *delta = DATA(const T, deltas) + mine * ld, *top = DATA(const T, z);\n"
-    "    T sum = 0;\n"
-    "    for (i64 i = LANE; root && i < count; i += LANES) {\n"
-    "        const T x = count <= 2 ? delta[i] : top[i] / delta[i];\n"
+    "    GLOBAL const T *delta = DATA(const T, deltas) + mine * ld, *diagonal = DATA(const T, d), *top = "
+    "DATA(const T, z);\n"
+    "    f64 sum = 0;\n"
+    "    for (i64 i = LANE; is_root && i < count; i += LANES) {\n"
+    "        const f64 x = entry(kind, count, i, diagonal, top, delta, root);\n"
     "        sum += x * x;\n"
     "    }\n"
     "    part[LANE] = sum;\n"
     "    BARRIER();\n"
-    "    for (int width = LANES / 2; width > 0; width /= 2) {\n"
-    "        if (LANE < width)\n"
-    "            part[LANE] += part[LANE + width];\n"
-    "        BARRIER();\n"
+    "    sum = 0;\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        sum += part[k];\n"
+    "    const f64 length = sqrt(sum);\n"
+    "    for (i64 i = LANE; is_root && i < count; i += LANES)\n"
+    "        v[(i64)DATA(const T, row)[i]] = (T)(entry(kind, count, i, diagonal, top, delta, root) / "
+    "length);\n"
+    "    for (i64 i = is_root ? count + LANE : LANE; i < m; i += LANES)\n"
+    "        v[i] = !is_root && i == mine;\n"
+    "}\n";
+
+/* A column a work-group; an element a work-item. */
+static const char merge_text[] =
+    "KERNEL(merge_pack)(BUFFER(T, to), BUFFER(const T, from), BUFFER(const T, source), VALUE(i64, m), "
+    "VALUE(i64, to_ld), VALUE(i64, from_ld))\n"
+    "{\n"
+    "    GLOBAL const T *x = DATA(const T, from) + (i64)DATA(const T, source)[GROUP] * from_ld;\n"
+    "    for (i64 i = LANE; i < m; i += LANES)\n"
+    "        DATA(T, to)[i + GROUP * to_ld] = x[i];\n"
+    "}\n"
+    /* Where each goes is its number among its own kind and how many of the other kind come before it. A NaN, and every root after it, comes last. */
+    "KERNEL(merge_order)(BUFFER(T, values), BUFFER(T, place), BUFFER(T, z), BUFFER(const T, d), "
+    "BUFFER(const T, roots),\n"
+    "                    BUFFER(const T, parts), BUFFER(const T, kept), BUFFER(const T, scale), VALUE(i64, "
+    "n),\n"
+    "                    VALUE(i64, nparts), VALUE(i64, ld), VALUE(i64, few), VALUE(i64, descending))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE, count = (i64)*DATA(const T, kept);\n"
+    "    GLOBAL const T *root = DATA(const T, roots), *aside = DATA(const T, d) + count;\n"
+    "    const int is_root = i < count;\n"
+    "    i64 before = 0;\n"
+    "    if (i >= n)\n"
+    "        return;\n"
+    "    if (is_root) {\n"
+    "        T most = root[i], product = 1;\n"
+    "        for (i64 k = 0; k < i; k++)\n"
+    "            most = root[k] > most || root[k] != root[k] ? root[k] : most;\n"
+    "        while (before < n - count && !(most <= aside[before]))\n"
+    "            before++;\n"
+    "        for (i64 p = 0; p < nparts && count > few; p++)\n"
+    "            product *= DATA(const T, parts)[i + p * ld];\n"
+    "        if (count > few)\n"
+    "            DATA(T, z)[i] = (T)copysign(sqrt((f64)-product), (f64)DATA(T, z)[i]);\n"
+    "    } else {\n"
+    "        while (before < count && root[before] <= aside[i - count])\n"
+    "            before++;\n"
     "    }\n"
-    "    const T factor = 1 / sqrt(part[0]);\n"
-    "    for (i64 i = LANE; root && i < count; i += LANES)\n"
-    "        v[(i64)DATA(const T, row)[i]] = (count <= 2 ? delta[i] : top[i] / delta[i]) * factor;\n"
-    "    for (i64 i = root ? count + LANE : LANE; i < m; i += LANES)\n"
-    "        v[i] = !root && i == mine;\n"
+    "    const i64 rank = (is_root ? i : i - count) + before, at = descending ? n - 1 - rank : rank;\n"
+    "    DATA(T, place)[at] = (T)i;\n"
+    "    DATA(T, values)[at] = (T)scalbn((f64)(is_root ? root[i] : aside[i - count]), "
+    "-(int)*DATA(const T, scale));\n"
     "}\n";
 
 static const char widen_text[] =
@@ -493,6 +553,16 @@ static const char column_text[] =
     "    const i64 i = GROUP * LANES + LANE;\n"
     "    if (i < n)\n"
     "        DATA(T, y)[i] = CONJ(DATA(const T, x)[i * ld]);\n"
+    "}\n"
+    "KERNEL(bidiagonal)(BUFFER(REAL, d), BUFFER(REAL, e), BUFFER(const T, diagonal), BUFFER(const T, "
+    "above), VALUE(i64, n))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE;\n"
+    "    if (i < n) {\n"
+    "        const REAL factor = RE(DATA(const T, above)[n - 1]);\n"
+    "        DATA(REAL, d)[i] = RE(DATA(const T, diagonal)[i]) / factor;\n"
+    "        DATA(REAL, e)[i] = (i + 1 < n ? RE(DATA(const T, above)[i]) : 0) / factor;\n"
+    "    }\n"
     "}\n";
 
 /* y = tau y - tau / 2 ((tau y)^H x) x; one work-group. */
@@ -740,16 +810,49 @@ da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, 
                                           CUDA_VALUE(count), CUDA_VALUE(ld)});
 }
 
-da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, const cuda_matrix *vectors,
-                             const cuda_matrix *deltas, const void *kept, const void *place, const void *z,
-                             const void *row)
+/* Of a plan's columns, which have dtype, from row `at` on. */
+static void *plan_column(const cuda_matrix *plan, da_dtype dtype, int what, int64_t at)
 {
-    const int64_t m = vectors->m, ld = deltas->ld;
+    return (char *)plan->data + (at + (int64_t)what * plan->ld) * (int64_t)da_dtype_size(dtype);
+}
 
-    return launch(call, dtype, "merge_vectors", merge_vectors_text, vectors->n, 8,
+#define PLAN(what, at) CUDA_ADDRESS(plan_column(plan, dtype, DA_PLAN_##what, at))
+
+da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, cuda_vectors kind,
+                             const cuda_matrix *vectors, const cuda_matrix *plan, int64_t column,
+                             const cuda_matrix *deltas, const void *roots)
+{
+    const int64_t m = vectors->m, ld = deltas->ld, which = kind;
+
+    return launch(call, dtype, "merge_vectors", merge_vectors_text, vectors->n, 11,
                   (const da_device_arg[]){CUDA_ADDRESS(vectors->data), CUDA_ADDRESS(deltas->data),
-                                          CUDA_ADDRESS(kept), CUDA_ADDRESS(place), CUDA_ADDRESS(z),
-                                          CUDA_ADDRESS(row), CUDA_VALUE(m), CUDA_VALUE(ld)});
+                                          CUDA_ADDRESS(roots), PLAN(KEPT, 0), PLAN(PLACE, column), PLAN(D, 0),
+                                          PLAN(Z, 0), PLAN(ROW, 0), CUDA_VALUE(m), CUDA_VALUE(ld),
+                                          CUDA_VALUE(which)});
+}
+
+da_status cuda_merge_pack(const da_call *call, da_dtype dtype, const cuda_matrix *packed,
+                          const cuda_matrix *plan, int64_t column, const cuda_matrix *q)
+{
+    const int64_t m = packed->m, to_ld = packed->ld, from_ld = q->ld;
+
+    return launch(call, dtype, "merge_pack", merge_text, packed->n, 6,
+                  (const da_device_arg[]){CUDA_ADDRESS(packed->data), CUDA_ADDRESS(q->data),
+                                          PLAN(SOURCE, column), CUDA_VALUE(m), CUDA_VALUE(to_ld),
+                                          CUDA_VALUE(from_ld)});
+}
+
+da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
+                           const cuda_matrix *parts, const void *roots, const void *values)
+{
+    const int64_t n = plan->m, nparts = parts->n, ld = parts->ld, few = singular ? 1 : 2,
+                  descending = singular;
+
+    return launch(call, dtype, "merge_order", merge_text, (n + LANES - 1) / LANES, 13,
+                  (const da_device_arg[]){CUDA_ADDRESS(values), PLAN(PLACE, 0), PLAN(Z, 0), PLAN(D, 0),
+                                          CUDA_ADDRESS(roots), CUDA_ADDRESS(parts->data), PLAN(KEPT, 0),
+                                          PLAN(SCALE, 0), CUDA_VALUE(n), CUDA_VALUE(nparts), CUDA_VALUE(ld),
+                                          CUDA_VALUE(few), CUDA_VALUE(descending)});
 }
 
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src)
@@ -822,6 +925,16 @@ da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *
     return launch(
         call, dtype, "conj_row", column_text, (n + LANES - 1) / LANES, 4,
         (const da_device_arg[]){CUDA_ADDRESS(y), CUDA_ADDRESS(row->data), CUDA_VALUE(n), CUDA_VALUE(ld)});
+}
+
+da_status cuda_bidiagonal(const da_call *call, da_dtype dtype, int n, const void *d, const void *e,
+                          const void *diagonal, const void *above)
+{
+    const int64_t count = n;
+
+    return launch(call, dtype, "bidiagonal", column_text, (count + LANES - 1) / LANES, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(d), CUDA_ADDRESS(e), CUDA_ADDRESS(diagonal),
+                                          CUDA_ADDRESS(above), CUDA_VALUE(count)});
 }
 
 da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,
