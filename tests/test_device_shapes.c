@@ -223,6 +223,44 @@ START_TEST(systems)
 }
 END_TEST
 
+/* OpenCL has no solve, but pivots of the user's are looked at before, by a task of their own for each matrix; wrong ones end it there. */
+START_TEST(indefinite)
+{
+    enum { N = 60, P = 50 };
+    const unsigned flags = _i == 0 ? DA_LOWER : DA_UPPER;
+    z *a = random_values(DA_F64, N, N), *b = random_values(DA_F64, N, P), *x, *ax;
+    int64_t pivots[N] = {0};
+    DA_AUTO da_array *A = NULL, *B = odd(VIEW_PLAIN, N, P, b), *F = NULL, *rows = NULL, *X = NULL;
+
+    for (int j = 0; j < N; j++)
+        for (int i = 0; i < j; i++)
+            a[i + j * N] = a[j + i * N];
+    A = odd(VIEW_PLAIN, N, N, a);
+    ck_ok(da_ldl(&F, &rows, A, flags));
+    ck_ok(da_blocks(DA_SHAPE(24, 24)));
+    count_from_here();
+    ck_ok(da_ldl_solve(&X, F, rows, B, flags));
+    ran("ldl_solve", 1 + 3, 1);
+    x = host_of(X);
+    ax = product(N, P, N, a, 'N', x, 'N');
+    ck_below("ldl_solve", distance(ax, b, N * P) / (norm(a, N * N) * norm(x, N * P) * N * DBL_EPSILON), 1,
+             "flags 0x%x", flags);
+    for (int wrong = 0; wrong < 3; wrong++) {
+        DA_AUTO da_array *none = NULL, *Y = NULL;
+
+        memset(pivots, 0, sizeof pivots);
+        pivots[wrong == 1 ? 0 : N - 1] = wrong ? -1 : N; /* half a block, in front and at the end */
+        ck_ok(da_from_host(&none, DA_I64, DA_SHAPE(N), pivots, DA_ROW_MAJOR));
+        ck_ok(da_ldl_solve(&Y, F, none, B, flags));
+        ck_fails(da_wait(Y), DA_ERROR_TASK, "da_ldl_pivots");
+    }
+    free(a);
+    free(b);
+    free(x);
+    free(ax);
+}
+END_TEST
+
 START_TEST(least_squares)
 {
     enum { M = 60, N = 40 };
@@ -286,7 +324,7 @@ int main(void)
         on_devices(DA_CASE("vectors", vectors), 1),      on_devices(DA_CASE("without", products_without), 2),
         on_devices(DA_CASE("cholesky", cholesky), 3),    on_devices(DA_CASE("triangular", triangular), 10),
         on_devices(DA_CASE("systems", systems), 2),      on_devices(DA_CASE("qr", least_squares), 1),
-        on_devices(DA_CASE("memory", reused_memory), 1),
+        on_devices(DA_CASE("memory", reused_memory), 1), on_devices(DA_CASE("indefinite", indefinite), 2),
     };
 
     if (da_num_devices() == 0) {
