@@ -515,35 +515,43 @@ static const int qr_shapes[][3] = {{40, 23, 8}, {23, 40, 5},  {16, 16, 16},    {
                                    {1, 6, 3},   {33, 32, 32}, {205, 200, 200}, {150, 200, 130}};
 enum { QR_SHAPES = sizeof qr_shapes / sizeof qr_shapes[0] };
 
-/* Reflectors and factors that the device made take the original to R by the CPU's gemqrt. */
+/* Reflectors and factors that the device made take the original to R by the CPU's gemqrt; its elements are at most `most`. The operands are used up. */
+static void makes_r(operand o[2], operand original, double most)
+{
+    const da_dtype t = o[0].dtype;
+    const da_unmqr_args apply = {DA_CONJ_TRANSPOSE, 0};
+    const int64_t m = o[0].shape[0], n = o[0].shape[1];
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+    int64_t info;
+
+    for (int i = 0; i < 2; i++)
+        memcpy(o[i].host, o[i].got, o[i].bytes);
+    operand c[3] = {copy_of(&o[0]), copy_of(&o[1]), original};
+    on_cpu(&da_codelet_gemqrt, 3, c, &apply, sizeof apply, &info);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < m; i++)
+            for (int part = 0; part <= is_complex(t); part++) {
+                const double r = i <= j ? get(t, o[0].host, place(&o[0], 0, i, j), part) : 0;
+                const double x = get(t, c[2].host, place(&c[2], 0, i, j), part);
+                if (!(fabs(x - r) <= 300 * eps * most))
+                    ck_abort_msg("%d x %d %s: element (%d, %d) of Q^H A is %.17g, of R %.17g", (int)m, (int)n,
+                                 da_dtype_name(t), (int)i, (int)j, x, r);
+            }
+    drop_all(2, o);
+    drop_all(3, c);
+}
+
 START_TEST(geqrt)
 {
     const da_dtype t = dtypes[_i];
-    const da_unmqr_args apply = {DA_CONJ_TRANSPOSE, 0};
 
     for (int s = 0; s < QR_SHAPES; s++) {
-        const int m = qr_shapes[s][0], n = qr_shapes[s][1], k = m < n ? m : n;
-        const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
-        operand o[2] = {matrix(t, m, n), matrix(t, qr_shapes[s][2], k)};
-        operand original = copy_of(&o[0]);
-        int64_t info;
+        const int m = qr_shapes[s][0], n = qr_shapes[s][1];
+        operand o[2] = {matrix(t, m, n), matrix(t, qr_shapes[s][2], m < n ? m : n)};
+        const operand original = copy_of(&o[0]);
 
         ck_assert(on_device(&da_codelet_geqrt, 2, o, NULL, 0));
-        for (int i = 0; i < 2; i++)
-            memcpy(o[i].host, o[i].got, o[i].bytes);
-        operand c[3] = {copy_of(&o[0]), copy_of(&o[1]), original};
-        on_cpu(&da_codelet_gemqrt, 3, c, &apply, sizeof apply, &info);
-        for (int64_t j = 0; j < n; j++)
-            for (int64_t i = 0; i < m; i++)
-                for (int part = 0; part <= is_complex(t); part++) {
-                    const double r = i <= j ? get(t, o[0].host, place(&o[0], 0, i, j), part) : 0;
-                    const double x = get(t, c[2].host, place(&c[2], 0, i, j), part);
-                    ck_assert_msg(fabs(x - r) <= 300 * eps * 6,
-                                  "%d x %d %s: element (%d, %d) of Q^H A is %.17g, of R %.17g", m, n,
-                                  da_dtype_name(t), (int)i, (int)j, x, r);
-                }
-        drop_all(2, o);
-        drop_all(3, c);
+        makes_r(o, original, 6);
     }
 }
 END_TEST
@@ -992,6 +1000,88 @@ START_TEST(tpqrt_of_nan)
             same("tpqrt", "columns before a NaN", &o[i]);
         }
         drop_all(3, o);
+    }
+}
+END_TEST
+
+/* `column` of what a permuted matrix was goes where the device has put it. */
+static operand permuted(const operand *a, const operand *order)
+{
+    operand o = copy_of(a);
+
+    for (int64_t j = 0; j < a->shape[1]; j++)
+        memcpy(o.host + (size_t)place(&o, 0, 0, j) * da_dtype_size(o.dtype),
+               a->host + (size_t)place(a, 0, 0, ((const int64_t *)order->got)[GAP + 2 * j]) *
+                             da_dtype_size(o.dtype),
+               (size_t)a->shape[0] * da_dtype_size(o.dtype));
+    return o;
+}
+
+START_TEST(geqp3)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < QR_SHAPES - 2; s++) {
+        const int m = qr_shapes[s][0], n = qr_shapes[s][1], k = m < n ? m : n;
+
+        both(&da_codelet_geqp3, "a matrix", 3,
+             (operand[]){matrix(t, m, n), factors(t, 0, qr_shapes[s][2], k), pivots(n)}, NULL, 0);
+    }
+}
+END_TEST
+
+/* What is left of columns after the first one is so little that a length made from the former one tells nothing. */
+START_TEST(geqp3_of_columns_alike)
+{
+    const da_dtype t = dtypes[_i];
+    const double much = is_single(t) ? 1e3 : 1e7;
+    enum { ROWS = 50, WIDTH = 30 };
+
+    operand o[3] = {matrix(t, ROWS, WIDTH), factors(t, 0, 8, WIDTH), pivots(WIDTH)};
+    int64_t info;
+
+    for (int i = 0; i < ROWS; i++) {
+        const double common = much * unit();
+
+        for (int j = 0; j < WIDTH; j++)
+            put(t, o[0].host, place(&o[0], 0, i, j), common + (1 + 0.1 * j) * unit(), unit());
+    }
+    const operand original = copy_of(&o[0]);
+    ck_assert(on_device(&da_codelet_geqp3, 3, o, NULL, 0));
+    const operand in_order = permuted(&original, &o[2]);
+    on_cpu(&da_codelet_geqp3, 3, o, NULL, 0, &info);
+    same("geqp3", "columns that are alike", &o[2]);
+    makes_r(o, in_order, much * 10);
+    drop(&o[2]);
+    operand before = original;
+    drop(&before);
+}
+END_TEST
+
+/* No column is exchanged; those before it are as on the CPU, and it is in R. */
+START_TEST(geqp3_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int s = 0; s < 6; s++) {
+        const int m = qr_shapes[s][0], n = qr_shapes[s][1], k = m < n ? m : n, column = k / 2;
+
+        for (int infinite = 0; infinite < 2; infinite++) {
+            operand o[3] = {matrix(t, m, n), factors(t, 0, qr_shapes[s][2], k), pivots(n)};
+            int64_t info;
+
+            put(t, o[0].host, place(&o[0], 0, m / 2, column), infinite ? INFINITY : NAN, 0);
+            ck_assert(on_device(&da_codelet_geqp3, 3, o, NULL, 0));
+            on_cpu(&da_codelet_geqp3, 3, o, NULL, 0, &info);
+            same("geqp3", "exchanges beside a NaN", &o[2]);
+            for (int j = 0; j < n; j++)
+                ck_assert_int_eq(((const int64_t *)o[2].got)[GAP + 2 * j], j);
+            if (!infinite)
+                ck_assert_int_eq(first_nan(&o[0], o[0].got), column);
+            o[0].bytes = (size_t)(GAP + column * o[0].strides[1]) * da_dtype_size(t);
+            same("geqp3", "columns before a NaN", &o[0]);
+            drop_all(3, o);
+        }
     }
 }
 END_TEST
@@ -2080,7 +2170,8 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
-        DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr, tpqrt, tpqrt_of_nan),
+        DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr, tpqrt, tpqrt_of_nan, geqp3,
+                     geqp3_of_columns_alike, geqp3_of_nan),
     };
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};

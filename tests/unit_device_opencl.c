@@ -850,6 +850,51 @@ START_TEST(triangles_on_triangles)
 }
 END_TEST
 
+/* Elements whose lengths are infinite; columns that are so alike that what is left of them has to be measured again. */
+START_TEST(column_exchanges)
+{
+    static const int64_t sizes[][3] = {{40, 23, 8}, {23, 40, 5},   {16, 16, 16},  {30, 1, 4},
+                                       {1, 6, 3},   {300, 70, 32}, {70, 90, 128}, {280, 280, 280}};
+    enum { LARGEST = COLUMNS, ALIKE };
+    const da_dtype dtype = floats[_i];
+    const bool single = dtype == DA_F32 || dtype == DA_C64;
+
+    for (int i = 0; i < 8; i++)
+        for (int64_t batch = 0; batch <= (i < 7 ? 3 : 0); batch += 3)
+            for (int kind = 0; kind <= (i < 4 ? ALIKE : i < 7 ? LARGEST : ORDINARY); kind++) {
+                const int64_t m = sizes[i][0], n = sizes[i][1], k = m < n ? m : n, b = batch > 0;
+
+                if (kind == NAN_AT_THE_END && m >= n)
+                    continue; /* LAPACK has it in T's other columns, too */
+                operand o[3] = {matrix(dtype, batch, m, n), matrix_of(dtype, batch, sizes[i][2], k, zeros),
+                                pivots(batch, n, 0, 0)};
+                const char *what = kind == LARGEST ? "the largest there are" : "columns that are alike";
+
+                for (int64_t c = 0; c < batch * n || c < n;
+                     c++) /* so that no two lengths are almost the same */
+                    multiply_column(&o[0], c / n, c % n, pow(0.9, (double)(11 * c % n)));
+                if (kind < COLUMNS)
+                    what = make_columns(&o[0], b, kind);
+                for (int64_t j = 0; j < n && kind == LARGEST; j++)
+                    multiply_column(&o[0], b, j, single ? 0x1p126 : 0x1p1022);
+                for (int64_t row = 0; row < m && kind == ALIKE; row++) {
+                    const double common = (single ? 1e2 : 1e5) * unit();
+
+                    for (int64_t j = 0; j < n; j++)
+                        set(&o[0], b, row, j, common + unit(), unit());
+                }
+                /* without exchanges triangles are less well conditioned */
+                const bool rough = kind == ALIKE || kind == NAN_AT_THE_END;
+
+                ck_assert(both(&da_codelet_geqp3, what, 3, o, NULL, 0, rough ? ROUGH : RELATIVE));
+            }
+    operand narrow[3] = {matrix(dtype, 0, 5, 7), matrix(dtype, 0, 3, 4), pivots(0, 7, 0, 0)};
+    ck_assert(!both(&da_codelet_geqp3, "too few in T", 3, narrow, NULL, 0, RELATIVE));
+    operand few[3] = {matrix(dtype, 0, 5, 7), matrix(dtype, 0, 3, 5), pivots(0, 6, 0, 0)};
+    ck_assert(!both(&da_codelet_geqp3, "too few pivots", 3, few, NULL, 0, RELATIVE));
+}
+END_TEST
+
 static const unsigned transposes[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
 
 START_TEST(products)
@@ -1388,7 +1433,7 @@ int main(int argc, char **argv)
                 converting_transposes),
         DA_CASE_LOOP("conversions", DA_C128, conversions),
         DA_CASE_LOOP("matrix", 4, triangles, exchanges, exchanges_of_no_rows, norms, determinants, ranks,
-                     truncations, placed_columns, small_qrs, triangles_on_triangles),
+                     truncations, placed_columns, small_qrs, triangles_on_triangles, column_exchanges),
         DA_CASE_LOOP("integers", DA_U64, integer_products),
         DA_CASE("module", counts, described, complaints, threads),
         DA_CASE_WITH("disk cache", make_cache, drop_cache, second_process, not_a_program, at_once, no_cache),

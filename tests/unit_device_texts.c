@@ -149,6 +149,7 @@ START_TEST(matrix_texts)
 
     compile_on("da_small_qr", 3, (const da_buffer[]){a, a, a}, &small_qr);
     compile_on("da_tpqrt", 3, (const da_buffer[]){a, a, a}, NULL);
+    compile_on("da_geqp3", 3, (const da_buffer[]){a, a, vector}, NULL);
 }
 END_TEST
 

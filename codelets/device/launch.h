@@ -10,7 +10,7 @@
 #include "device.h"
 
 extern const char da_text_axes[], da_text_convert[], da_text_copy[], da_text_copy_plane[], da_text_det[],
-    da_text_exchange[], da_text_fill[], da_text_move[], da_text_multiply[], da_text_norm1[],
+    da_text_exchange[], da_text_fill[], da_text_geqp3[], da_text_move[], da_text_multiply[], da_text_norm1[],
     da_text_numbers[], da_text_place_columns[], da_text_random[], da_text_rank[], da_text_reflectors[],
     da_text_reshape[], da_text_sequence[], da_text_small_qr[], da_text_tpqrt[], da_text_triangle[],
     da_text_truncate[];

@@ -136,7 +136,68 @@ static da_status tpqrt(const da_device_ops *ops, const da_call *call)
     return tpqrt_phase(ops, call, &q, TPQRT_FACTORS, (q.n + q.block - 1) / q.block);
 }
 
+/* ---- QR with column exchanges ---- */
+
+static const unsigned char geqp3_kinds[] = {2 | DA_DEVICE_WHOLE, 2 | DA_DEVICE_WHOLE, 1};
+
+static bool geqp3_takes(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *a = &call->buffers[0], *t = &call->buffers[1], *pivots = &call->buffers[2];
+
+    if (!da_device_takes_batch(ops, call, geqp3_kinds) || !da_kernels_take(a->dtype))
+        return false;
+    const int64_t n = da_device_columns(a);
+    return da_device_columns(t) == least(da_device_rows(a), n) && da_device_columns(pivots) == n &&
+           are_few(da_device_batch_of(call, geqp3_kinds).count, n);
+}
+
+/* geqp3_t of geqp3.kernel. */
+typedef struct geqp3_values {
+    int64_t phase, groups, m, n, a_column, t_column, block, step, column;
+} geqp3_values;
+
+enum { GEQP3_MEASURE, GEQP3_BEGIN, GEQP3_COLUMN, GEQP3_APPLY, GEQP3_END, GEQP3_PRODUCTS, GEQP3_FACTORS };
+
+static da_status geqp3_phase(const da_device_ops *ops, const da_call *call, const da_buffer *memory,
+                             geqp3_values *q, int phase, int64_t groups)
+{
+    const da_device_batch batch = da_device_batch_of(call, geqp3_kinds);
+
+    q->phase = phase;
+    q->groups = groups;
+    return launch(ops, call, "geqp3", da_text_geqp3, batch.count * groups, 6,
+                  (const da_device_arg[]){DA_BUFFER_ARG(&call->buffers[0]), DA_BUFFER_ARG(&call->buffers[1]),
+                                          DA_BUFFER_ARG(&call->buffers[2]), DA_BUFFER_ARG(memory),
+                                          DA_VALUE_ARG(batch), DA_VALUE_ARG(*q)});
+}
+
+static da_status geqp3(const da_device_ops *ops, const da_call *call)
+{
+    const da_buffer *const a = &call->buffers[0], *const t = &call->buffers[1];
+    const int64_t m = da_device_rows(a), n = da_device_columns(a), k = least(m, n);
+    const size_t reals = (size_t)(da_device_batch_of(call, geqp3_kinds).count * (1 + 3 * n));
+    geqp3_values q = {.m = m,
+                      .n = n,
+                      .a_column = da_device_stride(a),
+                      .t_column = da_device_stride(t),
+                      .block = least(da_device_rows(t), k),
+                      .step = da_device_stride(&call->buffers[2])};
+    da_buffer memory;
+
+    DA_TRY(ops->scratch(call, reals * da_dtype_size(a->dtype), &memory));
+    DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_MEASURE, n));
+    DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_BEGIN, n));
+    for (; q.column < k; q.column++) {
+        DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_COLUMN, 1));
+        DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_APPLY, n - q.column - 1));
+    }
+    DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_END, n));
+    DA_TRY(geqp3_phase(ops, call, &memory, &q, GEQP3_PRODUCTS, k));
+    return geqp3_phase(ops, call, &memory, &q, GEQP3_FACTORS, (k + q.block - 1) / q.block);
+}
+
 const da_device_kernel da_device_qr_kernels[] = {
+    {"da_geqp3", geqp3_takes, geqp3},
     {"da_tpqrt", tpqrt_takes, tpqrt},
     {"da_small_qr", small_qr_takes, small_qr},
     {NULL, NULL, NULL},
