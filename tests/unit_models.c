@@ -490,8 +490,9 @@ END_TEST
 
 /* ---- devices ---- */
 
-static const models_device card = {"Card 1 (fast)", {4e12, 2e12, 5e11, 7e-6}},
-                           other_card = {"Card 2", {.flops = 8e12}};
+/* As where they are. */
+static const models_device card = {"Card 1 (fast)", {4e12, 2e12, 5e11, 7e-6}, true},
+                           other_card = {"Card 2", {.flops = 8e12}, true};
 
 /* Sizes of the models on that kind of worker. */
 static int sizes_on(const models *m, da_device_kind kind)
@@ -513,7 +514,7 @@ static void read_own(models *m)
 /* The times of a kind of device are those of the card that the file names, and of no other. */
 START_TEST(devices)
 {
-    models m = {0}, back = {0};
+    models m = {0}, back = {0}, late = {0};
     char path[PATH_MAX];
 
     ck_ok(models_path(path, sizeof path));
@@ -534,7 +535,8 @@ START_TEST(devices)
     ck_near(back.device[GPU].peak.seconds, card.peak.seconds, 1e-9);
     ck_near(back.machine.peak[GPU].bytes, card.peak.bytes, 1e-9);
     /* the same one again: it keeps its times, and what is not told anew */
-    ck_assert_int_eq(models_set_device(&back, GPU, &(models_device){"Card 1 (fast)", {.flops = 5e12}}), 0);
+    ck_assert_int_eq(
+        models_set_device(&back, GPU, &(models_device){.name = "Card 1 (fast)", .peak = {.flops = 5e12}}), 0);
     ck_assert_int_eq(sizes_on(&back, GPU), 4);
     ck_near(back.machine.peak[GPU].flops, 5e12, 1e-9);
     ck_near(back.machine.peak[GPU].bytes, card.peak.bytes, 1e-9);
@@ -556,12 +558,24 @@ START_TEST(devices)
     ck_ok(models_save(&m));
     read_own(&back);
     ck_assert_int_eq(sizes_on(&back, GPU), 4);
+    read_own(&late);
     models_set_device(&m, GPU, &other_card);
     ck_ok(models_save(&m));
     read_own(&back);
     ck_assert_str_eq(back.device[GPU].name, other_card.name);
     ck_assert_int_eq(sizes_on(&back, GPU), 0);
     ck_assert_int_eq(sizes_on(&back, CPU), 13);
+    /* nor does one that has only read of the former one's put them back */
+    model_add(models_get(&m, "darray_b_v1_float64"), GPU, &(model_size){.footprint = 99, .bytes = 1}, 1e-3);
+    ck_ok(models_save(&m));
+    model_add(models_get(&late, "darray_b_v1_float64"), CPU, &(model_size){.footprint = 98, .bytes = 2},
+              1e-3);
+    ck_ok(models_save(&late));
+    read_own(&back);
+    ck_assert_str_eq(back.device[GPU].name, other_card.name);
+    ck_assert_int_eq(sizes_on(&back, GPU), 1);
+    ck_assert_int_eq(sizes_on(&back, CPU), 14);
+    models_clear(&late);
     models_clear(&m);
     models_clear(&back);
 }

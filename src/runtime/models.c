@@ -98,6 +98,7 @@ int models_set_device(models *m, da_device_kind kind, const models_device *devic
         m->machine.peak[kind] = d->peak;
     }
     memcpy(d->name, device->name, sizeof d->name);
+    d->here = d->here || device->here;
     for (int i = 0; i < 2; i++) { /* what was measured earlier, what is new */
         model_peak *const to = i == 0 ? &d->peak : &m->machine.peak[kind];
         const model_peak *const from = i == 0 ? &device->peak : &d->peak;
@@ -333,10 +334,10 @@ da_status models_add(models *to, const model *a, bool all)
     return DA_OK;
 }
 
-void models_take_devices(models *to, const models *from)
+void models_take_devices(models *to, const models *from, bool all)
 {
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++)
-        if (from->device[k].name[0])
+        if (from->device[k].name[0] && (all || from->device[k].here))
             models_set_device(to, (da_device_kind)k, &from->device[k]);
 }
 
@@ -354,7 +355,7 @@ da_status models_save(const models *m)
     /* A file that cannot be read is replaced. Two processes that save at once: the later one may lose what the other added. */
     da_status status = models_read(&kept, NULL);
     if (status == DA_OK || status == DA_ERROR_FORMAT) {
-        models_take_devices(&kept, m);
+        models_take_devices(&kept, m, false);
         status = merge(&kept, m, false);
     }
     if (status == DA_OK)
@@ -564,7 +565,7 @@ da_status models_import(const char *path, char *told, size_t size)
     }
     if (status == DA_OK) {
         match(&m, &more, told, size);
-        models_take_devices(&m, &more);
+        models_take_devices(&m, &more, true);
         status = merge(&m, &more, true);
     }
     if (status == DA_OK)

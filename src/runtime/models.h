@@ -15,6 +15,7 @@
 typedef struct models_device {
     char name[256];  /* one line */
     model_peak peak; /* as the device says and was measured */
+    bool here;       /* this process sees it; else only a file names it */
 } models_device;
 
 typedef struct models {
@@ -57,9 +58,9 @@ da_status models_read(models *m, const char *path);
 da_status models_write(const models *m, const char *path);
 /* Add a model's points that are of this process, or all; what is there gives way. */
 da_status models_add(models *to, const model *a, bool all);
-/* The same devices as `from`, where that has some: models_set_device(). */
-void models_take_devices(models *to, const models *from);
-/* Add what this process measured to this machine's file. */
+/* The same devices as `from`, where that has some, or has some that this process sees: models_set_device(). */
+void models_take_devices(models *to, const models *from, bool all);
+/* Add what this process measured to this machine's file. Devices that it does not see stay those that the file names now. */
 da_status models_save(const models *m);
 
 /* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file, which is read when first

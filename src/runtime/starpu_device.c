@@ -268,6 +268,7 @@ bool spu_device_of(da_device_kind kind, models_device *device)
     lock_acquire(&kinds_lock);
     *device = kinds[kind];
     lock_release(&kinds_lock);
+    device->here = true;
     return true;
 }
 

@@ -284,7 +284,7 @@ da_status spu_models_measured(models *to, const char *symbol)
     da_status status = DA_OK;
 
     lock_acquire(&live.lock);
-    models_take_devices(to, &live);
+    models_take_devices(to, &live, true);
     for (const model *m = live.first; m && status == DA_OK; m = m->next)
         if (!symbol || strcmp(m->symbol, symbol) == 0)
             status = models_add(to, m, false);
