@@ -413,6 +413,11 @@ def test_predict(tool):
             return
         counts.append((int(found.group(1)), int(found.group(2) or 0)))
     # the best width is known the second time, so its heights are new
+    # the time left is that of the operations, too
+    _, err = tool.run("calibrate", "--kernel", "fill", *options[:-1], DARRAY_NUM_THREADS="4")
+    left = re.match(r"0 of 2, (\d+):(\d+) left: fill ", err)
+    check(left and int(left.group(1)) * 60 + int(left.group(2)) >= 1, "the time left:", err)
+    tool.run("models", "reset", "--all")
     check(counts[0][0] >= 5 and counts[1][1] >= 5 and counts[1][0] < counts[0][0], "tile sizes measured:", counts)
     out, _ = tool.run("models", "predict", "cholesky", "1024")
     rows = predicted(out)

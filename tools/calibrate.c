@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#define SAVE_S 2.0 /* how often what was measured is saved */
+#define SAVE_S 2.0    /* how often what was measured is saved */
+#define COMPILING 0.3 /* seconds for a kernel of a device, mostly to be compiled, as the models reckon it */
 enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16, SYMBOL = 128 };
 
 typedef struct options {
@@ -55,6 +56,9 @@ typedef struct calibration {
     slowness slow[2];               /* the latest, elsewhere and on the CPU */
     double work, work_done;         /* of all series, in units of their own */
     double estimated, spent;        /* of the items measured: by the estimate alone, and truly */
+    int compilations;               /* of kernels on devices so far, */
+    double compiling;               /* and seconds of all first runs there */
+    double operations;              /* operations_guess() */
     double saved, operations_began; /* when, by the monotonic clock */
     bool kept, failed;              /* what was measured could be saved; an operation failed */
     progress bar;
@@ -277,6 +281,64 @@ static bool same_series(const item *a, const item *b)
     return a->kind == b->kind && a->dtype == b->dtype && a->place == b->place;
 }
 
+/* ---- whole operations ---- */
+
+enum {
+    OPERATION_LEAST = 1024, /* smaller ones are too quick for their tiles to matter */
+    TILINGS = 10            /* tile sizes of one, or a few more */
+};
+
+/* One of them on matrices of order n, at a place, with each of its tile sizes. */
+typedef struct series {
+    const tile_operation *operation;
+    da_dtype dtype;
+    da_place place;
+    int64_t n;
+} series;
+
+static bool operation_is_wanted(const options *o, const tile_operation *operation)
+{
+    for (int i = 0; i < o->nkernels; i++)
+        if (strcmp(o->kernels[i], operation->name) == 0)
+            return true;
+    return o->nkernels == 0;
+}
+
+/* All that are wanted, one after the other, until visit() returns false. */
+static void each_series(const options *o, bool (*visit)(calibration *c, const series *s), calibration *c)
+{
+    const bool devices = da_num_devices() > 0;
+    int64_t size[MOST_SIZES];
+    const int nsizes = sizes(o, size);
+
+    for (const tile_operation *const *at = tile_operations; *at; at++)
+        for (int d = DA_BOOL; d < DTYPES && operation_is_wanted(o, *at); d++)
+            for (int i = 0; i < nsizes; i++)
+                for (int p = 0; p <= devices; p++) {
+                    const series s = {*at, (da_dtype)d, p ? DA_ANYWHERE : DA_ON_CPU, size[i]};
+                    if (da_kernels_take(s.dtype) && dtype_is_wanted(o, s.dtype) && s.n >= OPERATION_LEAST &&
+                        !visit(c, &s))
+                        return;
+                }
+}
+
+static double work_of(const series *s)
+{
+    return (dtype_is_complex(s->dtype) ? 4 : 1) * pow((double)s->n, 3);
+}
+
+static int calls_of(const calibration *c)
+{
+    return c->o.quick ? 1 : 3;
+}
+
+static bool count_one(calibration *c, const series *s)
+{
+    c->nseries++;
+    c->work += work_of(s);
+    return true;
+}
+
 /* ---- measuring ---- */
 
 static double now(void)
@@ -293,23 +355,52 @@ static double guess(const item *it)
     return 1e-4 + work_estimate(it->kind, it->dtype, it->n) / (it->kind->power == 3 ? 4e9 : 2e8);
 }
 
-static double time_left(const calibration *c)
+/* What `spent / estimated` makes of guesses. */
+static double factor_of(const calibration *c)
 {
-    const double factor = c->estimated > 0 ? c->spent / c->estimated : 1;
+    return c->estimated > 0 ? c->spent / c->estimated : 1;
+}
+
+static bool guess_one(calibration *c, const series *s)
+{
+    const double seconds = factor_of(c) * work_of(s) / (4e9 * da_num_workers());
+
+    c->operations += seconds <= c->most ? TILINGS * calls_of(c) * seconds : 0;
+    return true;
+}
+
+/* Seconds of all series, before one was measured. */
+static double operations_guess(calibration *c)
+{
+    c->operations = 0;
+    each_series(&c->o, guess_one, c);
+    return c->operations;
+}
+
+/* Whether the item's kernel is yet to be compiled, for a device. */
+static bool is_first_on_device(const calibration *c, int i)
+{
+    return c->items[i].place == DA_ON_GPU && (i == 0 || !same_series(&c->items[i], &c->items[i - 1]));
+}
+
+static double time_left(calibration *c)
+{
+    const double compiling = c->compilations > 0 ? c->compiling / c->compilations : COMPILING;
     double left = 0;
 
     for (int i = c->at; i < c->nitems; i++)
         if (!c->items[i].done) {
-            const double seconds = factor * guess(&c->items[i]);
+            const double seconds = factor_of(c) * guess(&c->items[i]);
             left += seconds <= c->most ? c->runs * seconds : 0;
+            left += is_first_on_device(c, i) ? compiling : 0;
         }
-    return left;
+    return left + operations_guess(c);
 }
 
 /* Measures one; DA_OK with *there false if no device runs it. */
 static da_status measure(calibration *c, const item *it, bool *there)
 {
-    const double began = now();
+    double began = now();
     /* a run that compiles kernels is none that counts */
     const int runs = c->runs + (it->place == DA_ON_GPU);
     da_stats before, after;
@@ -321,10 +412,13 @@ static da_status measure(calibration *c, const item *it, bool *there)
     da_get_stats(&before);
     status = da_run_on(it->place);
     for (int i = 0; i < runs && status == DA_OK && !tool_interrupted && *there; i++) {
+        const double run_began = now();
         status = work_run(&w);
         if (it->place == DA_ON_GPU && i == 0 && status == DA_OK) {
             da_get_stats(&after);
             *there = after.tasks_device - before.tasks_device > work_copies(&w);
+            c->compiling += now() - run_began;
+            began += now() - run_began;
         }
     }
     if (da_run_on(DA_ANYWHERE) != DA_OK && status == DA_OK)
@@ -401,6 +495,7 @@ static int measure_all(calibration *c)
         snprintf(what, sizeof what, "%s %s %lld on %s", it->kind->name, dtype_label(it->dtype),
                  (long long)it->n, place_name(it->place));
         progress_show(&c->bar, c->at, c->nitems + c->nseries, time_left(c), what);
+        c->compilations += is_first_on_device(c, c->at);
         da_status failure = measure(c, it, &there);
         if (failure == DA_OK)
             failure = take(c, it);
@@ -429,55 +524,7 @@ static int measure_all(calibration *c)
     return status;
 }
 
-/* ---- whole operations ---- */
-
-enum { OPERATION_LEAST = 1024 }; /* smaller ones are too quick for their tiles to matter */
-
-/* One of them on matrices of order n, at a place, with each of its tile sizes. */
-typedef struct series {
-    const tile_operation *operation;
-    da_dtype dtype;
-    da_place place;
-    int64_t n;
-} series;
-
-static bool operation_is_wanted(const options *o, const tile_operation *operation)
-{
-    for (int i = 0; i < o->nkernels; i++)
-        if (strcmp(o->kernels[i], operation->name) == 0)
-            return true;
-    return o->nkernels == 0;
-}
-
-/* All that are wanted, one after the other, until visit() returns false. */
-static void each_series(const options *o, bool (*visit)(calibration *c, const series *s), calibration *c)
-{
-    const bool devices = da_num_devices() > 0;
-    int64_t size[MOST_SIZES];
-    const int nsizes = sizes(o, size);
-
-    for (const tile_operation *const *at = tile_operations; *at; at++)
-        for (int d = DA_BOOL; d < DTYPES && operation_is_wanted(o, *at); d++)
-            for (int i = 0; i < nsizes; i++)
-                for (int p = 0; p <= devices; p++) {
-                    const series s = {*at, (da_dtype)d, p ? DA_ANYWHERE : DA_ON_CPU, size[i]};
-                    if (da_kernels_take(s.dtype) && dtype_is_wanted(o, s.dtype) && s.n >= OPERATION_LEAST &&
-                        !visit(c, &s))
-                        return;
-                }
-}
-
-static double work_of(const series *s)
-{
-    return (dtype_is_complex(s->dtype) ? 4 : 1) * pow((double)s->n, 3);
-}
-
-static bool count_one(calibration *c, const series *s)
-{
-    c->nseries++;
-    c->work += work_of(s);
-    return true;
-}
+/* ---- measuring whole operations ---- */
 
 static const char *where_text(da_place place)
 {
@@ -501,10 +548,11 @@ static bool is_known(const tile_rating *rating)
     return rating->seen >= 0.9;
 }
 
-/* Seconds, as the series before went. */
-static double operations_left(const calibration *c)
+/* Seconds, as the series before went, if there were some. */
+static double operations_left(calibration *c)
 {
-    return c->work_done > 0 ? (now() - c->operations_began) * (c->work - c->work_done) / c->work_done : 0;
+    return c->work_done > 0 ? (now() - c->operations_began) * (c->work - c->work_done) / c->work_done
+                            : operations_guess(c);
 }
 
 /* Whether a call would take longer than is allowed, by the latest series of this operation, smaller. */
@@ -544,7 +592,7 @@ static da_status measure_series(calibration *c, const series *s)
                  dtype_label(s->dtype), (long long)s->n, where_text(s->place), (long long)ratings[i].mb,
                  (long long)ratings[i].nb);
         progress_show(&c->bar, c->nitems + c->series_done, c->nitems + c->nseries, operations_left(c), what);
-        for (int k = 0; k < (c->o.quick ? 1 : 3) && status == DA_OK && !tool_interrupted; k++)
+        for (int k = 0; k < calls_of(c) && status == DA_OK && !tool_interrupted; k++)
             status = operation_measure(&run, ratings[i].mb, ratings[i].nb, &seconds);
         c->tilings += status == DA_OK && !tool_interrupted;
         *slow = (slowness){s->operation, s->dtype, s->n, seconds};
