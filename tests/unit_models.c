@@ -636,6 +636,8 @@ START_TEST(long_names)
     models m = {.machine = peaks}, back = {0};
     char name[LENGTH + 1], symbol[LENGTH + 32];
     const da_codelet codelet = {.name = name};
+    char path[PATH_MAX];
+    FILE *f;
 
     memset(name, 'x', LENGTH);
     name[1] = '/';
@@ -649,6 +651,15 @@ START_TEST(long_names)
     ck_ok(models_read(&back, NULL));
     ck_assert_int_eq(back.count, 1);
     ck_assert_str_eq(back.first->symbol, symbol);
+
+    /* no command line has room for this one */
+    ck_ok(models_path(path, sizeof path));
+    f = fopen(path, "a");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "%0*d cpu 0000000a 800 2000 1000 10 5\n", 300000, 7);
+    fclose(f);
+    read_own(&back);
+    ck_assert_int_eq(back.count, 1);
     models_clear(&m);
     models_clear(&back);
 }
@@ -666,7 +677,10 @@ START_TEST(damaged_files)
                                "device cuda 1 2 3 4 \n"
                                "device cuda 1 2 3 a card\n"
                                "device cuda 1 2 3 4 a\tcard\n"
-                               "device opencl 0 0 0 0 another card\n"
+                               "device opencl 0 0 0 0 another card-2\n"
+                               "device cuda -1 2 3 4 a card\n"
+                               "darray_x_v1_float64 cpu 0000000e -5 2000 1000 10 5\n"
+                               "darray_x_v1_float64 cpu 0000000f 800 2000 1000 -10 5\n"
                                "darray_x_v1_float64 cpu 0000000c 800 2000 0 10 5\n"
                                "darray_x_v1_float64 cpu 0000000d 800 2000 1000 10 5 more\n"
                                "\n"
@@ -685,7 +699,7 @@ START_TEST(damaged_files)
     fclose(f);
     ck_ok(models_read(&m, NULL));
     ck_assert_str_eq(m.device[GPU].name, "");
-    ck_assert_str_eq(m.device[DA_DEVICE_OPENCL].name, "another card");
+    ck_assert_str_eq(m.device[DA_DEVICE_OPENCL].name, "another card-2");
     ck_assert_int_eq(m.count, 1);
     ck_assert_int_eq(models_points(m.first, CPU, &p, 1), 1);
     ck_near(p.mean, 1e-6, 1e-6);

@@ -175,6 +175,8 @@ static int kind_named(const char *name)
     return k;
 }
 
+enum { LONGEST_SYMBOL = 1023 }; /* it is also a word of a command line */
+
 /* What follows "device"; false if it is damaged. */
 static bool take_device(models *m, const char *line)
 {
@@ -185,7 +187,7 @@ static bool take_device(models *m, const char *line)
 
     if (sscanf(line, " %15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %n", kind, &flops, &doubles,
                &bytes, &nanoseconds, &at) != 5 ||
-        at == 0)
+        at == 0 || memchr(line, '-', (size_t)at)) /* sscanf() wraps negative numbers around */
         return false;
     const size_t length = strcspn(line + at, "\n");
     const int k = kind_named(kind);
@@ -216,7 +218,7 @@ static bool take_line(models *m, char *line)
 
     char *const rest = line + strcspn(line, " ");
 
-    if (rest == line ||
+    if (rest == line || rest - line > LONGEST_SYMBOL || strchr(rest, '-') ||
         sscanf(rest, " %15s %" SCNx32 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 "%n", kind,
                &footprint, &bytes, &flops, &mean, &deviation, &samples, &end) != 7 ||
         rest[end] != '\n' || samples < 1 || mean < 1)
