@@ -78,6 +78,7 @@ def test_wrong(tool):
     tool.wrong("bench", "--runtime", "tbb", says='not "tbb"')
     tool.wrong("bench", "--program", "/nowhere/darray-bench", says="/nowhere/darray-bench: No such file", status=1)
     tool.wrong("calibrate", "--kernel", "nonsense", says='there is no kernel "nonsense"; there are gemm')
+    tool.wrong("calibrate", *["--kernel=fill"] * 257, says="--kernel may be given 256 times at most")
     tool.wrong("calibrate", "--dtype", "f80", says='not "f80"')
     tool.wrong("calibrate", "--dtype", says='not ""')
     for size in ("7", "8:4", "0:4", "x:y", "1:99999999", "4:", ":4"):

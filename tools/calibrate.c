@@ -16,7 +16,7 @@
 
 #define SAVE_S 2.0    /* how often what was measured is saved */
 #define COMPILING 0.3 /* seconds for a kernel of a device, mostly to be compiled, as the models reckon it */
-enum { MOST_KERNELS = 32, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16, SYMBOL = 128 };
+enum { MOST_KERNELS = 256, MOST_SIZES = 24, DTYPES = DA_C128 + 1, LARGEST = 1 << 16, SYMBOL = 128 };
 
 typedef struct options {
     int nkernels;
@@ -143,8 +143,9 @@ static int parse(options *o, arguments *a)
                 there = there || names(&all[i], value);
             if (!there)
                 return unknown_kernel(a, value);
-            if (o->nkernels < MOST_KERNELS)
-                o->kernels[o->nkernels++] = value;
+            if (o->nkernels == MOST_KERNELS)
+                return arguments_wrong(a, "--kernel may be given %d times at most", MOST_KERNELS);
+            o->kernels[o->nkernels++] = value;
         } else if (arguments_value(a, "--dtype", &value)) {
             const da_dtype dtype = value ? dtype_of(value) : (da_dtype)0;
             if (dtype == 0)
