@@ -116,6 +116,13 @@ def test_info(tool, runtimes, version):
             out, _ = tool.run("info", "--json", **{variable: value})
             found = json.loads(out)["missing_to_use_a_gpu"][kind]
             check(any('%s is "0"' % variable in m["what"] for m in found) == (value == "0"), variable, value, found)
+    if "starpu" in runtimes:
+        most = None
+        for threads, because in ("4000", "StarPU was built for no more"), (None, "DARRAY_NUM_THREADS says so"):
+            out, _ = tool.run("info", "--json", DARRAY_RUNTIME="starpu", DARRAY_NUM_THREADS=threads or str(most))
+            workers = json.loads(out)["workers"]
+            most = most or workers["count"]
+            check((workers["count"], workers["because"]) == (most, because), workers)
     out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
     about = json.loads(out)
     check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])
@@ -406,6 +413,11 @@ def test_predict(tool):
     options = ("--kernel", "cholesky", "--dtype", "f64", "--size", "1024:1024", "--quick")
     check(re.match(r"cholesky +f64 +1024 +cpu +0 of \d+ tile sizes$", tool.run("calibrate", *options, "--list")[0].splitlines()[1]),
           "calibrate --list")
+    # the time left is that of the operations, too
+    _, err = tool.run("calibrate", "--kernel", "fill", *options[:-1], DARRAY_NUM_THREADS="4")
+    left = re.match(r"0 of 2, (\d+):(\d+) left: fill ", err)
+    check(left and int(left.group(1)) * 60 + int(left.group(2)) >= 1, "the time left:", err)
+    tool.run("models", "reset", "--all")
     counts = []
     for _ in range(2):
         out, err = tool.run("calibrate", *options)
@@ -414,11 +426,6 @@ def test_predict(tool):
             return
         counts.append((int(found.group(1)), int(found.group(2) or 0)))
     # the best width is known the second time, so its heights are new
-    # the time left is that of the operations, too
-    _, err = tool.run("calibrate", "--kernel", "fill", *options[:-1], DARRAY_NUM_THREADS="4")
-    left = re.match(r"0 of 2, (\d+):(\d+) left: fill ", err)
-    check(left and int(left.group(1)) * 60 + int(left.group(2)) >= 1, "the time left:", err)
-    tool.run("models", "reset", "--all")
     check(counts[0][0] >= 5 and counts[1][1] >= 5 and counts[1][0] < counts[0][0], "tile sizes measured:", counts)
     out, _ = tool.run("models", "predict", "cholesky", "1024")
     rows = predicted(out)

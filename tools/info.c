@@ -100,7 +100,7 @@ static void workers(report *r)
     report_object(r, "workers");
     report_number(r, "count", n);
     report_text(r, "because", "%s",
-                n == most                                    ? "StarPU was built for no more"
+                da_num_workers() > most                      ? "StarPU was built for no more"
                 : wanted > 0 && getenv("DARRAY_NUM_THREADS") ? "DARRAY_NUM_THREADS says so"
                 : wanted > 0                                 ? "OMP_NUM_THREADS says so"
                 : quota > 0 && quota == cores                ? "the cgroup allows so much time"
