@@ -142,6 +142,21 @@ static int fresh_home(void)
     return 0;
 }
 
+/* Variables that are empty do not count, as they do for StarPU. */
+static int empty_variables(void)
+{
+    forget_settings();
+    setenv("STARPU_PERF_MODEL_DIR", "", 1);
+    setenv("XDG_CACHE_HOME", "", 1);
+    setenv("HOME", folder, 1);
+    need(da_init("starpu", 2) == DA_OK);
+    need(work(10));
+    need(da_shutdown() == DA_OK);
+    need(exists(".starpu/sampling/bus"));
+    need(strcmp(getenv("STARPU_PERF_MODEL_DIR"), "") == 0);
+    return 0;
+}
+
 /* Somebody else's folder of that name is not used. */
 static int foreign_folder(void)
 {
@@ -164,6 +179,7 @@ START_TEST(files)
     ck_runs(no_home);
     ck_runs(no_models_folder);
     ck_runs(fresh_home);
+    ck_runs(empty_variables);
     ck_runs(foreign_folder);
 }
 END_TEST

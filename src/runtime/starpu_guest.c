@@ -60,29 +60,33 @@ static bool private_directory(char path[PATH_BYTES])
     return mkdtemp(path) && sampling_usable(path, false);
 }
 
-/* The folder to give StarPU in STARPU_PERF_MODEL_DIR, or "" if its own choice will do. False if there is none. */
+/* The folder to give StarPU in STARPU_PERF_MODEL_DIR, or "" if its own choice will do. False if there is none. An empty variable counts as one that
+ * is not set, which StarPU sees otherwise. */
 static bool find_model_directory(char path[PATH_BYTES])
 {
-    const char *models = getenv("STARPU_PERF_MODEL_DIR"), *home;
+    static const char *const variables[] = {"STARPU_PERF_MODEL_DIR", "XDG_CACHE_HOME", "STARPU_HOME", "HOME"};
+    const char *place = NULL;
+    bool any_empty = false;
+    int which = 0;
 
     path[0] = '\0';
-    if (models) {
-        if (sampling_usable(models, false))
-            return true;
-        home = models;
-    } else {
-        home = getenv("XDG_CACHE_HOME");
-        if (!home)
-            home = getenv("STARPU_HOME");
-        if (!home)
-            home = getenv("HOME");
-        if (home && sampling_usable(home, true))
+    for (; which < 4; which++) {
+        place = getenv(variables[which]);
+        if (place && place[0])
+            break;
+        any_empty = any_empty || place;
+    }
+    const bool is_home = which > 0;
+    if (which < 4 && sampling_usable(place, is_home)) {
+        const int length =
+            any_empty ? snprintf(path, PATH_BYTES, "%s%s", place, is_home ? "/.starpu/sampling" : "") : 0;
+        if (length < PATH_BYTES)
             return true;
     }
     if (!private_directory(path))
         return false;
-    log_line(1, "starpu: cannot write its files below %s: they go to %s", home ? home : "HOME (not set)",
-             path);
+    log_line(1, "starpu: cannot write its files below %s: they go to %s",
+             which < 4 ? place : "HOME (not set)", path);
     return true;
 }
 
