@@ -45,6 +45,7 @@ cudaError_t cudaGetDevice(int *device)
 
 cudaError_t cudaSetDevice(int device)
 {
+    cuda_on_host.chooser = (unsigned long)pthread_self();
     return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
 

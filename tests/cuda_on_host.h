@@ -10,6 +10,7 @@ struct cuda_on_host {
     int no_potrf; /* so many of cuSOLVER's say that the device is none for it */
     /* calls so far: cudaFreeAsync, which takes none of cudaMalloc's, and cudaFree */
     int frees_async, frees_plain;
+    unsigned long chooser; /* the thread that chose a device last, by cudaSetDevice */
 };
 
 #endif

@@ -28,6 +28,7 @@ int main(void)
 #include <float.h>
 #include <ftw.h>
 #include <math.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1960,7 +1961,9 @@ START_TEST(too_old)
     char why[128] = "";
     bool starts = false;
 
+    pretended->chooser = 0;
     ck_assert(ops->usable(0, &starts, why, sizeof why) && starts);
+    ck_assert(pretended->chooser != 0 && pretended->chooser != (unsigned long)pthread_self());
     pretended->capability = 52;
     ck_assert(!ops->usable(0, &starts, why, sizeof why));
     ck_assert(starts);
@@ -1993,7 +1996,9 @@ START_TEST(described)
     pretended->capability = 90;
     ck_assert_str_eq(about.name, "a host that pretends");
     ck_assert_int_eq(about.memory, 1 << 30);
+    pretended->chooser = 0;
     ck_assert(ops->measure(0, &seconds, &bytes));
+    ck_assert(pretended->chooser != 0 && pretended->chooser != (unsigned long)pthread_self());
     ck_assert(seconds > 0 && seconds < 1e-2);
     ck_assert(bytes > 1e7 && bytes < 1e14);
     pretended->no_plain = 1;

@@ -7,6 +7,7 @@
 #include "kernels.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 
 /* What a buffer is, in list.h: written or not, the number of axes that the kernel works on, and whether it is of the real dtype. */
@@ -577,47 +578,79 @@ static bool copy_within(void *ctx, size_t bytes)
            cudaStreamSynchronize(c->stream) == cudaSuccess;
 }
 
-static bool measure(int index, double *seconds, double *bytes)
+/* Devices are brought up in threads of their own, so that the caller's device stays what it is: from CUDA 12 on, going back to that one would
+ * bring it up as well, used or not. False if there is no such thread. */
+static bool run_aside(void *(*run)(void *), void *ctx)
 {
-    copies c = {.memory = NULL};
-    int before = 0;
-    bool measured = false;
+    pthread_t thread;
 
-    if (cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(index) == cudaSuccess) {
-        if (cudaStreamCreateWithFlags(&c.stream, cudaStreamNonBlocking) == cudaSuccess) {
-            measured = cudaMalloc((void **)&c.memory, 2 * (size_t)COPIED) == cudaSuccess &&
-                       da_device_time_copies(copy_within, &c, COPIED, seconds, bytes);
-            (void)cudaFree(c.memory);
-            (void)cudaStreamDestroy(c.stream);
-        }
-        (void)cudaSetDevice(before);
-    }
-    (void)cudaGetLastError();
-    return measured;
+    return pthread_create(&thread, NULL, run, ctx) == 0 && pthread_join(thread, NULL) == 0;
 }
 
-/* Devices older than the toolkit knows start, but there are no kernels for them. The context stays: the runtime uses the same one. */
+typedef struct measuring {
+    int index;
+    double *seconds, *bytes;
+    bool done;
+} measuring;
+
+static void *measure_aside(void *ctx)
+{
+    measuring *const m = ctx;
+    copies c = {.memory = NULL};
+
+    if (cudaSetDevice(m->index) == cudaSuccess &&
+        cudaStreamCreateWithFlags(&c.stream, cudaStreamNonBlocking) == cudaSuccess) {
+        m->done = cudaMalloc((void **)&c.memory, 2 * (size_t)COPIED) == cudaSuccess &&
+                  da_device_time_copies(copy_within, &c, COPIED, m->seconds, m->bytes);
+        (void)cudaFree(c.memory);
+        (void)cudaStreamDestroy(c.stream);
+    }
+    return NULL;
+}
+
+static bool measure(int index, double *seconds, double *bytes)
+{
+    measuring m = {index, seconds, bytes, false};
+
+    return run_aside(measure_aside, &m) && m.done;
+}
+
+typedef struct start {
+    int index, capability;
+    bool starts;
+    cudaError_t error;
+} start;
+
+/* The context stays: the runtime uses the same one. */
+static void *start_aside(void *ctx)
+{
+    start *const s = ctx;
+
+    s->error = cudaSetDevice(s->index);
+    if (s->error == cudaSuccess)
+        s->error = cudaFree(NULL);
+    s->starts = s->error == cudaSuccess;
+    if (s->starts)
+        s->error = cuda_capability(s->index, &s->capability);
+    return NULL;
+}
+
+/* Devices older than the toolkit knows start, but there are no kernels for them. */
 static bool usable(int index, bool *starts, char *why, size_t size)
 {
-    int before = 0, capability = 0, best = 0, oldest = 0;
-    cudaError_t error = cudaGetDevice(&before);
+    start s = {.index = index, .error = cudaErrorUnknown};
+    int best = 0, oldest = 0;
 
-    if (error == cudaSuccess)
-        error = cudaSetDevice(index);
-    if (error == cudaSuccess)
-        error = cudaFree(NULL);
-    *starts = error == cudaSuccess;
-    if (error == cudaSuccess)
-        error = cuda_capability(index, &capability);
-    const bool old = error == cudaSuccess && cuda_architectures(capability, &best, &oldest) && best == 0;
+    if (!run_aside(start_aside, &s))
+        s.error = cudaErrorOperatingSystem;
+    *starts = s.starts;
+    const bool old = s.error == cudaSuccess && cuda_architectures(s.capability, &best, &oldest) && best == 0;
     if (old)
         snprintf(why, size, "its compute capability is %d.%d, and this CUDA toolkit's least is %d.%d",
-                 capability / 10, capability % 10, oldest / 10, oldest % 10);
-    else if (error != cudaSuccess)
-        snprintf(why, size, "%s (%d)", cudaGetErrorString(error), (int)error);
-    (void)cudaSetDevice(before);
-    (void)cudaGetLastError();
-    return error == cudaSuccess && !old;
+                 s.capability / 10, s.capability % 10, oldest / 10, oldest % 10);
+    else if (s.error != cudaSuccess)
+        snprintf(why, size, "%s (%d)", cudaGetErrorString(s.error), (int)s.error);
+    return s.error == cudaSuccess && !old;
 }
 
 static int64_t compiled(void)
