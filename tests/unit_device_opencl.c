@@ -880,8 +880,10 @@ START_TEST(column_exchanges)
                 for (int64_t row = 0; row < m && kind == ALIKE; row++) {
                     const double common = (single ? 1e2 : 1e5) * unit();
 
-                    for (int64_t j = 0; j < n; j++)
-                        set(&o[0], b, row, j, common + unit(), unit());
+                    for (int64_t j = 0; j < n; j++) {
+                        const double apart = pow(0.9, (double)(11 * j % n));
+                        set(&o[0], b, row, j, common + apart * unit(), apart * unit());
+                    }
                 }
                 /* without exchanges triangles are less well conditioned */
                 const bool rough = kind == ALIKE || kind == NAN_AT_THE_END;
