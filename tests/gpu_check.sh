@@ -48,20 +48,21 @@ program "$work/darray" <<<'#!/bin/sh
 [ "${FAKE_FAIL:-}" != calibrate ] && touch "$STARPU_HOME/calibrated"'
 program "$work/bench" <<'END'
 #!/bin/bash
-ratio=1.5 residual=0.5
+ratio=1.5 low=1.2 residual=0.5
 case $1 in both_* | small_*) [ -f "$STARPU_HOME/calibrated" ] || ratio=0.5 ;; esac
 if [ "$1" = "${FAKE_CASE:-}" ]; then
     case $FAKE_FAIL in
         slow) ratio=0.5 ;;
+        unsteady) low=0.8 ;;
         wrong) residual=50 ;;
-        null) ratio=null ;;
+        null) ratio=null low=null ;;
         skip) exit 0 ;;
         hang) trap '' TERM; for _ in {1..60}; do sleep 1; done ;;
         bench) echo '{"case": "'"$1"; exit 1 ;;
     esac
 fi
 echo "{\"case\": \"$1\", \"n\": 8192, \"runtime\": \"starpu\", \"rate\": 1, \"unit\": \"GFLOP/s\", \"reference\": \"it\", \"ratio\": $ratio," \
-    "\"ratio_low\": 1, \"residual\": $residual, \"residual_bound\": 30}"
+    "\"ratio_low\": $low, \"residual\": $residual, \"residual_bound\": 30}"
 [ $residual = 0.5 ]
 END
 export FAKE="$work" CUDA_DIR="$work/cuda"
@@ -89,6 +90,7 @@ expect 0 'targets: 12 met, 0 missed, 0 not measured' DARRAY_GPU_SIZES=65536 FAKE
 expect 2 'gpu-bench nvblas_solve --size 8192 --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=nvblas_solve
 expect 2 'darray-bench sum --runtime openmp --repeat 3: NOT MEASURED' FAKE_FAIL=skip FAKE_CASE=sum
 expect 2 '0.95 MISSED' FAKE_FAIL=slow FAKE_CASE=both_matmul
+expect 2 '0.95 MISSED' FAKE_FAIL=unsteady FAKE_CASE=both_matmul
 expect 2 '19 met, 1 missed' FAKE_FAIL=null FAKE_CASE=large_cholesky
 expect 2 '16 met, 4 missed' FAKE_FAIL=calibrate
 expect 2 'darray calibrate: NOT MEASURED' FAKE_FAIL=calibrate
