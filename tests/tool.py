@@ -78,6 +78,7 @@ def test_wrong(tool):
     tool.wrong("bench", "--runtime", "tbb", says='not "tbb"')
     tool.wrong("bench", "--program", "/nowhere/darray-bench", says="/nowhere/darray-bench: No such file", status=1)
     tool.wrong("calibrate", "--kernel", "nonsense", says='there is no kernel "nonsense"; there are gemm')
+    tool.wrong("calibrate", "--kernel", says="--kernel takes a name; there are gemm")
     tool.wrong("calibrate", *["--kernel=fill"] * 257, says="--kernel may be given 256 times at most")
     tool.wrong("calibrate", "--dtype", "f80", says='not "f80"')
     tool.wrong("calibrate", "--dtype", says='not ""')
@@ -238,10 +239,22 @@ def test_models(tool, runtimes):
     tool.run("models", "reset", "--all")
     tool.run("models", "import", "all.models", DARRAY_DEVICE="cpu")
 
+    # lines that are none
+    with open(os.path.join(tool.directory, "all.models"), encoding="utf-8") as file:
+        line = file.readlines()[-1]
+    for lines, says in (("one\n" + line, "; 1 damaged line is left out"), (line + "one\n-\n", "; 2 damaged lines are left out")):
+        with open(os.path.join(tool.directory, "damaged"), "w", encoding="utf-8") as file:
+            file.write("darray models 2\n" + lines)
+        out, _ = tool.run("models", "import", "damaged")
+        check(out == "imported from damaged%s\n" % says, "damaged lines:", out)
+    with open(os.path.join(tool.directory, "damaged"), "w", encoding="utf-8") as file:
+        file.write("darray models 2\none\ntwo\n")
+    tool.wrong("models", "import", "damaged", says="damaged has no models, only damaged lines (2)", status=1)
+
     # a symbol that would spoil the picture
     with open(os.path.join(tool.directory, "hostile"), "w", encoding="utf-8") as file:
         file.write("darray models 1\ndarray_\x01_v1_float64 cpu 0000000a 800 2000 1000 10 5\n")
-    tool.run("models", "import", "hostile")
+    tool.wrong("models", "import", "hostile", says="only damaged lines (1)", status=1)
     out, _ = tool.run("models", "list")
     check("\x01" not in out, "a control character in a symbol:", out)
 

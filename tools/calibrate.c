@@ -112,7 +112,9 @@ static int unknown_kernel(const arguments *a, const char *text)
         used += (size_t)snprintf(list + used, sizeof list - used, " %s", all[i].name);
     for (const tile_operation *const *o = tile_operations; *o && used + 32 < sizeof list; o++)
         used += (size_t)snprintf(list + used, sizeof list - used, " %s", (*o)->name);
-    return arguments_wrong(a, "there is no kernel \"%s\"; there are%s", text ? text : "", list);
+    if (!text)
+        return arguments_wrong(a, "--kernel takes a name; there are%s", list);
+    return arguments_wrong(a, "there is no kernel \"%s\"; there are%s", text, list);
 }
 
 static bool sizes_of(options *o, const char *text)

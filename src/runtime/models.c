@@ -22,7 +22,7 @@ void models_clear(models *m)
         model_free(a);
     }
     m->first = NULL;
-    m->count = 0;
+    m->count = m->damaged = 0;
     m->machine = (model_machine){.worked = 0};
     memset(m->device, 0, sizeof m->device);
 }
@@ -263,6 +263,7 @@ da_status models_read(models *m, const char *path)
     fclose(file);
     if (damaged > 0)
         log_line(1, "models: %d damaged lines in %s", damaged, path ? path : own);
+    m->damaged += damaged;
     return DA_OK;
 }
 
@@ -538,7 +539,7 @@ da_status models_export(const char *path)
 /* Of which devices this machine's models are to be decides which of the others may be added. */
 static void match(models *m, models *more, char *told, size_t size)
 {
-    size_t length = 0;
+    size_t length = strlen(told);
 
     models_fit(m);
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
@@ -560,6 +561,11 @@ da_status models_import(const char *path, char *told, size_t size)
     da_status status = models_read(&more, path);
 
     told[0] = '\0';
+    if (more.damaged > 0)
+        snprintf(told, size, "%d damaged line%s left out", more.damaged, more.damaged == 1 ? " is" : "s are");
+    if (status == DA_OK && more.damaged > 0 && !more.first)
+        status =
+            err_set(DA_ERROR_FORMAT, "models: %s has no models, only damaged lines (%d)", path, more.damaged);
     if (status == DA_OK) {
         status = models_read(&m, NULL);
         if (status == DA_ERROR_FORMAT) /* it is replaced */

@@ -24,6 +24,7 @@ typedef struct models {
     models_device device[DA_DEVICE_KINDS]; /* that the times are of */
     model *first;                          /* by symbol */
     int count;
+    int damaged; /* lines of files that were left out */
 } models;
 
 /* Tasks are measured where there are no devices, too. Set before the runtime starts. */
@@ -104,7 +105,8 @@ double models_predict(model *m, da_device_kind kind, double bytes, double flops)
 da_status spu_models_measured(models *to, const char *symbol);
 
 /* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. What the file has of other devices than
- * this machine's, or than its models are of where it has none, is left out; `told` gets a sentence of each such kind, or nothing. */
+ * this machine's, or than its models are of where it has none, is left out, as are damaged lines; `told` gets a sentence of each such kind, or nothing.
+ * DA_ERROR_FORMAT if it is no such file, or has damaged lines and no models. */
 da_status models_export(const char *path);
 da_status models_import(const char *path, char *told, size_t size);
 /* Forget one of this machine's models, or all: null. DA_ERROR_ARGUMENT if there is none of this symbol. */
