@@ -31,22 +31,37 @@ struct cuda_on_host cuda_on_host = {.capability = 90};
 
 /* ---- the runtime ---- */
 
+static _Thread_local int current;
+
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = 1;
+    *count = cuda_on_host.first_is_taken ? 2 : 1;
     return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = 0;
+    *device = current;
     return cudaSuccess;
+}
+
+/* Whether what is asked of a device gets nowhere: it is brought up by the first such call, and another process has it. */
+static bool is_taken(int device)
+{
+    return cuda_on_host.first_is_taken && device == 0;
 }
 
 cudaError_t cudaSetDevice(int device)
 {
+    int count;
+
     cuda_on_host.chooser = (unsigned long)pthread_self();
-    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+    if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count)
+        return cudaErrorInvalidDevice;
+    if (is_taken(device))
+        return cudaErrorDevicesUnavailable;
+    current = device;
+    return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
@@ -83,8 +98,9 @@ static bool fails(int *left)
 /* NaN in what was not written yet */
 static cudaError_t allocate(void **p, size_t size, bool plain)
 {
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
     head *const h = malloc(sizeof *h + size);
-
     if (!h)
         return cudaErrorMemoryAllocation;
     h->plain = plain;
@@ -100,6 +116,8 @@ cudaError_t cudaMalloc(void **p, size_t size)
 
 cudaError_t cudaFree(void *p)
 {
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
     if (p) {
         cuda_on_host.frees_plain++;
         free((head *)p - 1);
@@ -154,6 +172,8 @@ cudaError_t cudaMemcpy2DAsync(void *dst, size_t dst_pitch, const void *src, size
 
 cudaError_t cudaStreamCreate(cudaStream_t *stream)
 {
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
     *stream = calloc(1, 1);
     return *stream ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -236,6 +256,8 @@ cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
     cudaError_t error = size == 0 ? cudaErrorInvalidValue : cudaSuccess;
 
     (void)flags;
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
     for (int i = 0; i < locked.n; i++)
         if (at < locked.range[i].at + locked.range[i].size && locked.range[i].at < at + size)
@@ -255,6 +277,8 @@ cudaError_t cudaHostUnregister(void *p)
 {
     cudaError_t error = cudaErrorHostMemoryNotRegistered;
 
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
     for (int i = 0; i < locked.n; i++)
         if (locked.range[i].at == (uintptr_t)p) {

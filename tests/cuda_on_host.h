@@ -11,6 +11,7 @@ struct cuda_on_host {
     /* calls so far: cudaFreeAsync, which takes none of cudaMalloc's, and cudaFree */
     int frees_async, frees_plain;
     unsigned long chooser; /* the thread that chose a device last, by cudaSetDevice */
+    int first_is_taken;    /* there are two devices, and number 0 is another process's alone */
 };
 
 #endif

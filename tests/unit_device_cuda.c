@@ -1977,6 +1977,37 @@ START_TEST(too_old)
 }
 END_TEST
 
+/* Where the first of two devices is another process's, threads that have not chosen the other one lock and unlock by it nevertheless. */
+START_TEST(first_is_taken)
+{
+    const size_t size = 1 << 20;
+    char *const p = aligned_alloc(4096, size), why[128];
+    bool starts;
+
+    ck_assert_ptr_nonnull(p);
+    *pretended = (struct cuda_on_host){.capability = 90, .first_is_taken = 1};
+    ck_assert(!ops->usable(0, &starts, why, sizeof why) && !starts);
+    ck_assert(ops->usable(1, &starts, why, sizeof why));
+    ops->use((const int[]){1}, 1);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(ops->lock_pages(p, size));
+        ck_assert(!ops->lock_pages(p, size));
+        ops->unlock_pages(p);
+    }
+    cuda_ok(cudaSetDevice(1)); /* as in a worker: no other thread chooses it */
+    ck_assert(ops->lock_pages(p, size));
+    ops->unlock_pages(p);
+    ck_assert_uint_eq(pretended->chooser, (unsigned long)pthread_self());
+    *pretended = (struct cuda_on_host){.capability = 90};
+    cuda_ok(cudaSetDevice(0));
+    ops->use((const int[]){0}, 1);
+    ck_assert(ops->lock_pages(p, size));
+    ck_assert_uint_eq(pretended->chooser, (unsigned long)pthread_self());
+    ops->unlock_pages(p);
+    free(p);
+}
+END_TEST
+
 /* Its peaks are those of ten multiprocessors of this capability at 1 GHz; f64 is a 32nd. */
 START_TEST(described)
 {
@@ -2181,7 +2212,7 @@ int main(int argc, char **argv)
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
     const da_test_case pretending[] = {
-        DA_CASE("device", too_old, described, nothing_launched, scratch_of_two_kinds)};
+        DA_CASE("device", too_old, first_is_taken, described, nothing_launched, scratch_of_two_kinds)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 
 /* What a buffer is, in list.h: written or not, the number of axes that the kernel works on, and whether it is of the real dtype. */
@@ -579,12 +580,17 @@ static bool copy_within(void *ctx, size_t bytes)
 }
 
 /* Devices are brought up in threads of their own, so that the caller's device stays what it is: from CUDA 12 on, going back to that one would
- * bring it up as well, used or not. False if there is no such thread. */
+ * bring it up as well, used or not. No signal's handler runs there. False if there is no such thread. */
 static bool run_aside(void *(*run)(void *), void *ctx)
 {
     pthread_t thread;
+    sigset_t all, before;
 
-    return pthread_create(&thread, NULL, run, ctx) == 0 && pthread_join(thread, NULL) == 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    const bool ran = pthread_create(&thread, NULL, run, ctx) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ran && pthread_join(thread, NULL) == 0;
 }
 
 typedef struct measuring {
@@ -666,18 +672,77 @@ static unsigned outcome(void)
     return bits;
 }
 
+/* ---- host memory ---- */
+
+static int used[64], nused; /* the devices that are; 0: all of them */
+
+static void use(const int *indices, int n)
+{
+    nused = (int)least(n, sizeof used / sizeof used[0]);
+    for (int i = 0; i < nused; i++)
+        used[i] = indices[i];
+}
+
+static bool is_used(int device)
+{
+    bool found = nused == 0;
+
+    for (int i = 0; i < nused; i++)
+        found = found || used[i] == device;
+    return found;
+}
+
+/* What is asked of CUDA about memory of the host's. */
+typedef struct pages {
+    cudaError_t (*ask)(const struct pages *);
+    void *p;
+    size_t bytes;
+    cudaError_t error;
+} pages;
+
+static void *ask_aside(void *ctx)
+{
+    pages *const g = ctx;
+
+    g->error = cudaSetDevice(used[0]);
+    if (g->error == cudaSuccess)
+        g->error = g->ask(g);
+    return NULL;
+}
+
+/* That brings up the thread's device. So it is asked here where that is one that is used, as in workers, else aside, unless there is no thread
+ * for it. */
+static bool ask(pages g)
+{
+    int current = 0;
+    const bool here = cudaGetDevice(&current) == cudaSuccess && is_used(current);
+
+    if (here || !run_aside(ask_aside, &g)) {
+        g.error = g.ask(&g);
+        if (g.error != cudaSuccess)
+            (void)cudaGetLastError();
+    }
+    return g.error == cudaSuccess;
+}
+
+static cudaError_t lock(const pages *g)
+{
+    return cudaHostRegister(g->p, g->bytes, cudaHostRegisterPortable);
+}
+
+static cudaError_t unlock(const pages *g)
+{
+    return cudaHostUnregister(g->p);
+}
+
 static bool lock_pages(void *p, size_t bytes)
 {
-    if (cudaHostRegister(p, bytes, cudaHostRegisterPortable) == cudaSuccess)
-        return true;
-    (void)cudaGetLastError();
-    return false;
+    return ask((pages){.ask = lock, .p = p, .bytes = bytes});
 }
 
 static void unlock_pages(void *p)
 {
-    if (cudaHostUnregister(p) != cudaSuccess)
-        (void)cudaGetLastError();
+    (void)ask((pages){.ask = unlock, .p = p});
 }
 
 static bool has(da_dtype dtype)
@@ -714,6 +779,7 @@ const da_device_ops *da_device_module(void)
         .launch = cuda_launch,
         .scratch = scratch,
         .has = has,
+        .use = use,
         .compile = cuda_compile,
         .describe = describe,
         .measure = measure,

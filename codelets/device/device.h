@@ -77,8 +77,8 @@ struct da_device_ops {
     da_status (*scratch)(const da_call *call, size_t bytes, da_buffer *memory);
     /* Whether all devices of this kind that are used compute in this dtype (OpenCL: f64, f16 may be missing). */
     bool (*has)(da_dtype dtype);
-    /* These devices, counted as count() does, and no others are used from now on; all of them until then. Before there are tasks for them. May be
-     * null: for has() and largest() they are all the same. */
+    /* These devices, counted as count() does, and no others are used from now on; all of them until then. Before there are tasks for them, or
+     * locked pages. May be null: for has(), largest() and lock_pages() they are all the same. */
     void (*use)(const int *indices, int n);
     /* Compile without launching: for tests that have no device (NVRTC needs none). `log` gets complaints. */
     da_status (*compile)(const char *source, char *log, size_t log_size);
@@ -89,8 +89,8 @@ struct da_device_ops {
     bool (*measure)(int index, double *seconds, double *bytes);
     /* Bytes of the largest single piece that every device that is used can hold. May be null: no limit of its own. */
     int64_t (*largest)(void);
-    /* Brings device `index` up and down again as a runtime would; false, and the reason, if that fails or (*starts) no kernel can be made for
-     * it. May be null: they all can be used. */
+    /* Brings device `index` up as a runtime would; false, and the reason, if that fails or (*starts) no kernel can be made for it. What that takes
+     * of it (CUDA: a context) may stay until the process ends, also where it is then not used. May be null: they all can be used. */
     bool (*usable)(int index, bool *starts, char *why, size_t size);
     /* How many programs were compiled so far. May be null: compilers leave nothing behind that is torn down at exit. */
     int64_t (*compiled)(void);
@@ -101,7 +101,8 @@ struct da_device_ops {
     /* What this thread's launches, and calls of the vendor's BLAS, have come to since it last asked: DA_LAUNCHED and so on, or 0. May be null:
      * then a failure is one of which nothing is known. */
     unsigned (*outcome)(void);
-    /* Lock pages of host memory, so that copies to and from devices need not be waited for; false if that fails. Any thread. May be null. */
+    /* Lock pages of host memory, so that copies to and from devices need not be waited for; false if that fails. Any thread, whatever its device:
+     * none is brought up that is not used. May be null. */
     bool (*lock_pages)(void *p, size_t bytes);
     void (*unlock_pages)(void *p);
 };
