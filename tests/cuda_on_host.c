@@ -246,6 +246,7 @@ static struct {
     struct {
         uintptr_t at;
         size_t size;
+        unsigned flags;
     } range[4096];
     int n, made, unmade, refused;
 } locked = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -255,7 +256,6 @@ cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
     const uintptr_t at = (uintptr_t)p;
     cudaError_t error = size == 0 ? cudaErrorInvalidValue : cudaSuccess;
 
-    (void)flags;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
@@ -266,6 +266,7 @@ cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
         error = cudaErrorMemoryAllocation;
     if (error == cudaSuccess) {
         locked.range[locked.n].at = at;
+        locked.range[locked.n].flags = flags;
         locked.range[locked.n++].size = size;
     }
     *(error == cudaSuccess ? &locked.made : &locked.refused) += 1;
@@ -287,6 +288,23 @@ cudaError_t cudaHostUnregister(void *p)
             break;
         }
     *(error == cudaSuccess ? &locked.unmade : &locked.refused) += 1;
+    pthread_mutex_unlock(&locked.lock);
+    return error;
+}
+
+/* Of ranges' beginnings alone. */
+cudaError_t cudaHostGetDevicePointer(void **there, void *p, unsigned flags)
+{
+    cudaError_t error = cudaErrorInvalidValue;
+
+    if (is_taken(current))
+        return cudaErrorDevicesUnavailable;
+    pthread_mutex_lock(&locked.lock);
+    for (int i = 0; i < locked.n && flags == 0; i++)
+        if (locked.range[i].at == (uintptr_t)p && locked.range[i].flags & cudaHostRegisterMapped) {
+            *there = (char *)p + (cuda_on_host.elsewhere ? 1 << 12 : 0);
+            error = cudaSuccess;
+        }
     pthread_mutex_unlock(&locked.lock);
     return error;
 }

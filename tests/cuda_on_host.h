@@ -12,6 +12,7 @@ struct cuda_on_host {
     int frees_async, frees_plain;
     unsigned long chooser; /* the thread that chose a device last, by cudaSetDevice */
     int first_is_taken;    /* there are two devices, and number 0 is another process's alone */
+    int elsewhere;         /* locked memory has another address on devices */
 };
 
 #endif

@@ -1898,6 +1898,7 @@ START_TEST(locked_pages)
     for (int i = 0; i < 2; i++) {
         ck_assert(ops->lock_pages(p, size));
         ck_assert(!ops->lock_pages(p, size));
+        ck_assert(ops->reaches_pages(p));
         cuda_ok(cudaGetLastError());
         ops->unlock_pages(p);
     }
@@ -1992,7 +1993,9 @@ START_TEST(first_is_taken)
     for (int i = 0; i < 2; i++) {
         ck_assert(ops->lock_pages(p, size));
         ck_assert(!ops->lock_pages(p, size));
+        ck_assert(ops->reaches_pages(p));
         ops->unlock_pages(p);
+        ck_assert(!ops->reaches_pages(p));
     }
     cuda_ok(cudaSetDevice(1)); /* as in a worker: no other thread chooses it */
     ck_assert(ops->lock_pages(p, size));
@@ -2003,6 +2006,9 @@ START_TEST(first_is_taken)
     ops->use((const int[]){0}, 1);
     ck_assert(ops->lock_pages(p, size));
     ck_assert_uint_eq(pretended->chooser, (unsigned long)pthread_self());
+    pretended->elsewhere = 1;
+    ck_assert(!ops->reaches_pages(p));
+    pretended->elsewhere = 0;
     ops->unlock_pages(p);
     free(p);
 }

@@ -725,9 +725,20 @@ static bool ask(pages g)
     return g.error == cudaSuccess;
 }
 
+/* Mapped: for kernels, which write info there. The default flags, 0, are said to map as well where host and devices share their addresses;
+ * Portable alone is not. */
 static cudaError_t lock(const pages *g)
 {
-    return cudaHostRegister(g->p, g->bytes, cudaHostRegisterPortable);
+    return cudaHostRegister(g->p, g->bytes, cudaHostRegisterPortable | cudaHostRegisterMapped);
+}
+
+/* Where they share their addresses, as they do in 64 bits, the answer is that of all devices. */
+static cudaError_t reach(const pages *g)
+{
+    void *there = NULL;
+    const cudaError_t error = cudaHostGetDevicePointer(&there, g->p, 0);
+
+    return error == cudaSuccess && there != g->p ? cudaErrorInvalidValue : error;
 }
 
 static cudaError_t unlock(const pages *g)
@@ -738,6 +749,11 @@ static cudaError_t unlock(const pages *g)
 static bool lock_pages(void *p, size_t bytes)
 {
     return ask((pages){.ask = lock, .p = p, .bytes = bytes});
+}
+
+static bool reaches_pages(void *p)
+{
+    return ask((pages){.ask = reach, .p = p});
 }
 
 static void unlock_pages(void *p)
@@ -788,6 +804,7 @@ const da_device_ops *da_device_module(void)
         .leave = cuda_leave,
         .outcome = outcome,
         .lock_pages = lock_pages,
+        .reaches_pages = reaches_pages,
         .unlock_pages = unlock_pages,
     };
 

@@ -104,9 +104,11 @@ struct da_device_ops {
     /* Lock pages of host memory, so that copies to and from devices need not be waited for; false if that fails. Any thread, whatever its device:
      * none is brought up that is not used. May be null. */
     bool (*lock_pages)(void *p, size_t bytes);
+    /* Whether kernels, too, may read and write what is locked, at the host's address `p`. */
+    bool (*reaches_pages)(void *p);
     void (*unlock_pages)(void *p);
 };
-enum { DA_DEVICE_VERSION = 9 };
+enum { DA_DEVICE_VERSION = 10 };
 
 /* Of outcome(). */
 enum {

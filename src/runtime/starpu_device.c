@@ -34,7 +34,7 @@ static struct {
     int total;
     int64_t
         *info; /* what devices write LAPACK's info to: by task number, unless another task's is there still */
-    bool cuda_has_info; /* its pages are locked, so that CUDA can write there */
+    bool cuda_has_info; /* its pages are locked, and CUDA's kernels reach them */
     _Atomic(int64_t) done;
 } devices;
 
@@ -878,7 +878,8 @@ static int64_t memory_of(int kind)
     return least;
 }
 
-/* Memory that devices write LAPACK's info to. CUDA's need its pages locked: without, codelets with faults are not for them. */
+/* Memory that devices write LAPACK's info to. CUDA's kernels must reach it by its own address, for which its pages are locked: without, codelets
+ * with faults are not for them. */
 static bool info_begin(void)
 {
     enum { PAGE = 1 << 12 };
@@ -889,10 +890,14 @@ static bool info_begin(void)
     if (!devices.info)
         return false;
     memset(devices.info, 0, bytes);
-    devices.cuda_has_info = cuda && cuda->lock_pages && cuda->lock_pages(devices.info, bytes);
+    const bool locked = cuda && cuda->lock_pages && cuda->lock_pages(devices.info, bytes);
+    devices.cuda_has_info = locked && cuda->reaches_pages(devices.info);
+    if (locked && !devices.cuda_has_info)
+        cuda->unlock_pages(devices.info);
     if (cuda && !devices.cuda_has_info)
-        log_line(1, "starpu: what may find faults stays on the CPU: no memory can be locked for CUDA to "
-                    "write them to");
+        log_line(1, "starpu: what may find faults stays on the CPU: %s",
+                 locked ? "CUDA has the memory to write them to at another address"
+                        : "no memory can be locked for CUDA to write them to");
     return true;
 }
 
