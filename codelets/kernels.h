@@ -10,6 +10,9 @@
 
 #include <darray/task.h>
 
+#include <limits.h>
+#include <stdbool.h>
+
 /* Element type of row exchanges: exchange i is of row i with row pivots[i], from 0. */
 #define DA_PIVOT_DTYPE DA_I64
 
@@ -139,6 +142,25 @@ typedef struct da_gesdd_args {
         rows; /* if not 0, what is not finite is told by its row: a is the transpose of the user's matrix */
     unsigned pad;
 } da_gesdd_args;
+
+/*
+ * Whether heevd of an n x n matrix, or gesdd of an m x n one (m >= n), can be one task on devices and on the CPU: all count their workspace in 32 bits.
+ * cuSOLVER does not say how much it wants: syevd seems to want 4 n^2 elements, gesvd of some versions m^2, however few the columns. LAPACK's heevd wants
+ * 2 n^2, and gesdd 4 n^2, or where it is complex 5 n^2 and 2 n (m + n) reals: no more than m^2 + 4 n^2. The rest is for what grows with n.
+ */
+static inline bool da_heevd_one_task(int64_t n)
+{
+    const double order = (double)n;
+
+    return 4 * order * order + 256 * order < INT_MAX;
+}
+
+static inline bool da_gesdd_one_task(int64_t m, int64_t n)
+{
+    const double rows = (double)m, columns = (double)n;
+
+    return rows * rows + 4 * columns * columns + 256 * rows < INT_MAX;
+}
 
 /* The determinant, or its sign (of magnitude 1) beside the logarithm of its magnitude. */
 typedef struct da_det_args {

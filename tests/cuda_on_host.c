@@ -704,7 +704,7 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
     {                                                                                                        \
         (void)h, (void)uplo, (void)n, (void)a, (void)lda;                                                    \
         *size = 1;                                                                                           \
-        return CUSOLVER_STATUS_SUCCESS;                                                                      \
+        return fails(&cuda_on_host.no_size) ? CUSOLVER_STATUS_INVALID_VALUE : CUSOLVER_STATUS_SUCCESS;       \
     }                                                                                                        \
     cusolverStatus_t cusolverDn##L##potrf(cusolverDnHandle_t h, cublasFillMode_t uplo, int n, T *a, int lda, \
                                           T *work, int size, int *info)                                      \

@@ -7,6 +7,7 @@ struct cuda_on_host {
     int capability; /* 90 */
     /* so many of the next calls find no memory: cudaMallocAsync, cudaMalloc, cublasCreate, cusolverDnCreate */
     int no_async, no_plain, no_blas, no_solver;
+    int no_size;  /* so many of potrf_bufferSize's say that a value is invalid */
     int no_potrf; /* so many of cuSOLVER's say that the device is none for it */
     /* calls so far: cudaFreeAsync, which takes none of cudaMalloc's, and cudaFree */
     int frees_async, frees_plain;

@@ -1948,6 +1948,37 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* Matrices whose eigenvalues or singular values take more workspace than 32 bits count. */
+START_TEST(too_large)
+{
+    enum { GESDD, HEEVD };
+    static const struct {
+        int what;
+        int64_t m, n;
+        bool fits;
+    } cases[] = {{HEEVD, 23000, 23000, true}, {HEEVD, 23300, 23300, false}, {HEEVD, 40000, 40000, false},
+                 {GESDD, 20000, 20000, true}, {GESDD, 21000, 21000, false}, {GESDD, 46000, 30, true},
+                 {GESDD, 65536, 399, false},  {GESDD, 100000, 100, false}};
+    const da_heevd_args heevd = {DA_LOWER, 1};
+    const da_gesdd_args gesdd = {0};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int64_t m = cases[i].m, n = cases[i].n;
+        operand o[] = {{.dtype = DA_F64, .ndim = 2, .shape = {m, n}, .strides = {1, m}},
+                       {.dtype = DA_F64, .ndim = 1, .shape = {n}, .strides = {1}},
+                       {.dtype = DA_F64, .ndim = 2, .shape = {m, n}, .strides = {1, m}},
+                       {.dtype = DA_F64, .ndim = 2, .shape = {n, n}, .strides = {1, n}}};
+
+        if (cases[i].what == HEEVD) {
+            ck_assert_int_eq(takes(&da_codelet_heevd, 2, o, &heevd, sizeof heevd), cases[i].fits);
+        } else {
+            ck_assert_int_eq(takes(&da_codelet_gesdd, 4, o, &gesdd, sizeof gesdd), cases[i].fits);
+            ck_assert_int_eq(takes(&da_codelet_gesdd_values, 2, o, &gesdd, sizeof gesdd), cases[i].fits);
+        }
+    }
+}
+END_TEST
+
 /* ---- on the pretended device alone ---- */
 
 static struct cuda_on_host *pretended;
@@ -2062,8 +2093,8 @@ static da_status potrf_on(cudaStream_t queue, operand *a, void *data)
     return kernel->run(ops, &call);
 }
 
-/* Without memory for handles or scratch, or with a device that is none for cuSOLVER, nothing has been launched, and the operand is as it was.
- * Later there may be memory. */
+/* Without memory for handles or scratch, where cuSOLVER tells no size, or with a device that is none for it, nothing has been launched, and the
+ * operand is as it was. Later there may be memory. */
 START_TEST(nothing_launched)
 {
     enum { ALWAYS = 1 << 30 };
@@ -2075,6 +2106,7 @@ START_TEST(nothing_launched)
                  {{.capability = 90, .no_solver = 1}, 1, DA_SHORT},
                  {{.capability = 90, .no_async = 1, .no_plain = 1}, 1, DA_SHORT},
                  {{.capability = 90, .no_async = ALWAYS, .no_plain = ALWAYS}, 3, DA_SHORT},
+                 {{.capability = 90, .no_size = ALWAYS}, 3, DA_SHORT},
                  {{.capability = 90, .no_potrf = ALWAYS}, 3, DA_REFUSED}};
     operand a = positive(DA_F64, 0, 30);
     void *data;
@@ -2212,6 +2244,7 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
+        DA_CASE("sizes", too_large),
         DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr, tpqrt, tpqrt_of_nan, geqp3,
                      geqp3_of_columns_alike, geqp3_of_nan),
     };

@@ -226,14 +226,14 @@ static bool heevd_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0);
 
-    return a.m == a.n && length_of(call, 1) == a.m;
+    return a.m == a.n && length_of(call, 1) == a.m && da_heevd_one_task(a.n);
 }
 
 static bool gesdd_values_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0);
 
-    return a.m >= a.n && length_of(call, 1) == a.n;
+    return a.m >= a.n && length_of(call, 1) == a.n && da_gesdd_one_task(a.m, a.n);
 }
 
 static bool gesdd_fits(const da_call *call)

@@ -97,11 +97,14 @@ extern _Thread_local unsigned cuda_outcome;
         if (e_ != CUBLAS_STATUS_SUCCESS)                                                                     \
             return cuda_fail_blas(call, name, e_);                                                           \
     } while (0)
+/* Nothing has been enqueued, so the CPU may do it: where workspace cannot be counted cuSOLVER says that a value is invalid. */
 #define SOLVER_ASK(call, name, f, ...)                                                                       \
     do {                                                                                                     \
         const cusolverStatus_t e_ = f(__VA_ARGS__);                                                          \
-        if (e_ != CUSOLVER_STATUS_SUCCESS)                                                                   \
+        if (e_ != CUSOLVER_STATUS_SUCCESS) {                                                                 \
+            cuda_outcome |= cuda_solver_refuses(e_) ? 0 : DA_SHORT;                                          \
             return cuda_fail_solver(call, name, e_);                                                         \
+        }                                                                                                    \
     } while (0)
 #define SOLVER_TRY(call, name, f, ...)                                                                       \
     do {                                                                                                     \

@@ -114,7 +114,7 @@ enum { DA_DEVICE_VERSION = 10 };
 enum {
     DA_LAUNCHED = 1, /* something was enqueued */
     DA_REFUSED = 2,  /* compiler, BLAS or device do not take a kernel, nor will they the next time */
-    DA_SHORT = 4     /* there was no memory to compile it, or for scratch: it may succeed later */
+    DA_SHORT = 4     /* no memory to compile it or for scratch, or a size too large: later ones may succeed */
 };
 
 /* For measure(): `copy` copies so many bytes within the device and waits for them, false if that fails; `most` are many. */

@@ -44,12 +44,13 @@ static da_status eigh_tasks(operation *op, const da_array *x, const da_array *w,
     return DA_OK;
 }
 
-/* Whether devices are known to be quicker at such matrices, a task each. */
+/* Whether devices are known to be quicker at such matrices, a task each, and can be. */
 static bool on_a_device(const da_array *a)
 {
     const double n = (double)rows_of(a);
 
-    return whole_for_devices(&da_codelet_heevd, a->s->dtype, n * n, 4 * n * n * n);
+    return da_heevd_one_task(rows_of(a)) &&
+           whole_for_devices(&da_codelet_heevd, a->s->dtype, n * n, 4 * n * n * n);
 }
 
 /* Whether the steps are for such a matrix; then the width of the block columns too. */

@@ -36,12 +36,13 @@ typedef struct factors {
     da_array *v; /* of which vh is the transpose, or null */
 } factors;
 
-/* Whether devices are known to be quicker at such matrices, a task each. */
+/* Whether devices are known to be quicker at such matrices, a task each, and can be. */
 static bool on_a_device(const factors *f)
 {
     const double m = (double)rows_of(f->a), n = (double)cols_of(f->a);
 
-    return whole_for_devices(&da_codelet_gesdd, f->a->s->dtype, m * n, 4 * m * n * n + 8 * n * n * n);
+    return da_gesdd_one_task(rows_of(f->a), cols_of(f->a)) &&
+           whole_for_devices(&da_codelet_gesdd, f->a->s->dtype, m * n, 4 * m * n * n + 8 * n * n * n);
 }
 
 /* Whether the steps are for such a matrix; then f->width too: 2 at least, so that parts of the bidiagonal matrix have a row (bidiagonal.c). */
