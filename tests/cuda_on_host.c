@@ -405,10 +405,15 @@ nvrtcResult nvrtcCreateProgram(nvrtcProgram *program, const char *text, const ch
     return *program ? NVRTC_SUCCESS : NVRTC_ERROR_OUT_OF_MEMORY;
 }
 
+static bool program_refused(void)
+{
+    return cuda_on_host.refused_from > 0 && cuda_on_host.programs + 1 >= cuda_on_host.refused_from;
+}
+
 nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int noptions, const char *const *options)
 {
     (void)program, (void)noptions, (void)options;
-    return NVRTC_SUCCESS;
+    return program_refused() ? NVRTC_ERROR_BUILTIN_OPERATION_FAILURE : NVRTC_SUCCESS;
 }
 
 nvrtcResult nvrtcGetCUBINSize(nvrtcProgram program, size_t *size)
@@ -490,19 +495,19 @@ static const char after[] =
     "    }\n"
     "}\n";
 
-static CUresult module_load(CUmodule *module, const void *image)
+static CUmodule compile(const char *text)
 {
-    const char *const text = image, *const cxx = getenv("CXX");
+    const char *const cxx = getenv("CXX");
     const char *const program = strstr(text, "typedef"); /* the prelude's macros are past */
     char folder[] = "/tmp/cuda-on-host-XXXXXX", path[80], library[80], command[400];
 
     if (!program || !mkdtemp(folder))
-        return CUDA_ERROR_INVALID_IMAGE;
+        return NULL;
     snprintf(path, sizeof path, "%s/p.cpp", folder);
     snprintf(library, sizeof library, "%s/p.so", folder);
     FILE *const file = fopen(path, "w");
     if (!file)
-        return CUDA_ERROR_FILE_NOT_FOUND;
+        return NULL;
     fprintf(file, "%s%s\n#define HAS_BARRIER %d\n%s", before, text, strstr(program, "BARRIER()") != NULL,
             after);
     for (const char *k = strstr(program, "KERNEL("); k; k = strstr(k + 1, "KERNEL(")) {
@@ -515,16 +520,46 @@ static CUresult module_load(CUmodule *module, const void *image)
              "LD_PRELOAD= %s -std=c++17 -w -O1 -ffp-contract=off -fPIC -shared -o %s %s", cxx ? cxx : "c++",
              library, path);
     const int failed = system(command);
-    *module = failed ? NULL : dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    const CUmodule module = failed ? NULL : dlopen(library, RTLD_NOW | RTLD_LOCAL);
     unlink(library);
     if (!failed) {
         unlink(path);
         rmdir(folder);
     }
+    return module;
+}
+
+/* A text is compiled once, for all devices. Never freed, nor are functions: there are a handful. */
+static CUresult module_load(CUmodule *module, const void *image)
+{
+    typedef struct known {
+        struct known *next;
+        char *text;
+        CUmodule module;
+    } known;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static known *all;
+
+    if (program_refused())
+        return CUDA_ERROR_INVALID_IMAGE;
+    pthread_mutex_lock(&lock);
+    known *k = all;
+    while (k && strcmp(k->text, image) != 0)
+        k = k->next;
+    if (!k && (k = calloc(1, sizeof *k)) != NULL) {
+        k->text = strdup(image);
+        k->module = k->text ? compile(image) : NULL;
+        if (k->module) {
+            k->next = all;
+            all = k;
+        }
+    }
+    *module = k ? k->module : NULL;
+    cuda_on_host.programs += *module != NULL;
+    pthread_mutex_unlock(&lock);
     return *module ? CUDA_SUCCESS : CUDA_ERROR_INVALID_IMAGE;
 }
 
-/* Never freed: there are a handful. */
 static CUresult get_function(CUfunction *function, CUmodule module, const char *name)
 {
     char symbol[100];

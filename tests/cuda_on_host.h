@@ -5,6 +5,9 @@
 
 struct cuda_on_host {
     int capability; /* 90 */
+    int device;     /* its number: what is kept for a device is not there for another one */
+    /* programs loaded so far, and which of them is the first that NVRTC does not compile, nor the driver load, and none after it; 0: they all can be had */
+    int programs, refused_from;
     /* so many of the next calls find no memory: cudaMallocAsync, cudaMalloc, cublasCreate, cusolverDnCreate */
     int no_async, no_plain, no_blas, no_solver;
     int no_size;  /* so many of potrf_bufferSize's say that a value is invalid */

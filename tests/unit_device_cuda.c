@@ -2133,6 +2133,108 @@ START_TEST(nothing_launched)
 }
 END_TEST
 
+/* Runs a kernel on copies of the operands, as the device's memory is the host's; false if its programs are refused: then they are as they were. */
+static bool runs(const da_codelet *codelet, int n, operand *o, const void *value, size_t size)
+{
+    const da_device_kernel *const kernel = da_device_find(DA_DEVICE_CUDA, codelet->name);
+    const da_value values[1] = {{value, size}};
+    operand copies[OPERANDS];
+    da_buffer buffers[OPERANDS];
+    const da_call call = {.nbuffers = n,
+                          .nvalues = value ? 1 : 0,
+                          .buffers = buffers,
+                          .values = values,
+                          .info = device_info,
+                          .queue = stream};
+
+    ck_assert_msg(takes(codelet, n, o, value, size), "%s is not taken", codelet->name);
+    for (int i = 0; i < n; i++) {
+        copies[i] = copy_of(&o[i]);
+        buffers[i] = buffer_of(&o[i], copies[i].host, GAP);
+    }
+    *device_info = 0;
+    (void)ops->outcome();
+    const bool done = kernel->run(ops, &call) == DA_OK;
+    ck_assert_msg(ops->outcome() == (done ? DA_LAUNCHED : DA_REFUSED), "%s", codelet->name);
+    for (int i = 0; i < n; i++)
+        ck_assert_msg(done || memcmp(copies[i].host, o[i].host, o[i].bytes) == 0, "%s: operand %d",
+                      codelet->name, i);
+    drop_all(n, copies);
+    return done;
+}
+
+/* The first of a kernel's programs that cannot be had, whichever it is, is missed before anything is launched. */
+START_TEST(programs_refused)
+{
+    enum { ROWS = 20, N = 12, PANEL = 4 };
+    static int device;
+    const da_dtype t = dtypes[_i];
+    const da_potrf_args potrf_args = {DA_LOWER, 0, 0, 0};
+    const da_trsm_checked_args trsm_args = {{DA_LOWER, 0, {1, 0}}, 0};
+    const da_pivot_args pivot_args = {0};
+    const da_ldl_args ldl_args = {DA_LOWER, 1, 0, 0};
+    const da_heevd_args heevd_args = {DA_UPPER, 1};
+    const da_gesdd_args gesdd_args = {0};
+    const da_hetrd_args column = {.column = 1};
+    struct {
+        const da_codelet *codelet;
+        const void *value;
+        size_t size;
+        int n;
+        operand o[OPERANDS];
+    } cases[] = {
+        {&da_codelet_potrf, &potrf_args, sizeof potrf_args, 1, {positive(t, 0, N)}},
+        {&da_codelet_cholesky_diagonal,
+         &potrf_args,
+         sizeof potrf_args,
+         2,
+         {positive(t, 0, N), matrix(t, N, N)}},
+        {&da_codelet_trsm_checked, &trsm_args, sizeof trsm_args, 2, {triangle(t, N), matrix(t, N, 3)}},
+        {&da_codelet_geqrt, NULL, 0, 2, {matrix(t, ROWS, N), matrix(t, PANEL, N)}},
+        {&da_codelet_getrf, &pivot_args, sizeof pivot_args, 2, {matrix(t, ROWS, N), pivots(N)}},
+        {&da_codelet_getrf_nopivot, &pivot_args, sizeof pivot_args, 1, {positive(t, 0, N)}},
+        {&da_codelet_sytrf, &ldl_args, sizeof ldl_args, 2, {positive(t, 0, N), pivots(N)}},
+        {&da_codelet_heevd, &heevd_args, sizeof heevd_args, 2, {positive(t, 0, N), reals(t, 0, N)}},
+        {&da_codelet_gesdd,
+         &gesdd_args,
+         sizeof gesdd_args,
+         4,
+         {matrix(t, ROWS, N), reals(t, 0, N), matrix(t, ROWS, N), matrix(t, N, N)}},
+        {&da_codelet_gesdd_values, &gesdd_args, sizeof gesdd_args, 2, {matrix(t, ROWS, N), reals(t, 0, N)}},
+        {&da_codelet_hetrd_begin, &heevd_args, sizeof heevd_args, 2, {positive(t, 0, N), reals(t, 0, N)}},
+        {&da_codelet_hetrd_column,
+         &column,
+         sizeof column,
+         4,
+         {matrix(t, ROWS, PANEL), matrix(t, ROWS, 2 * PANEL), matrix(t, ROWS, 2), matrix(t, PANEL, 1)}},
+        {&da_codelet_gebrd_begin, &gesdd_args, sizeof gesdd_args, 2, {matrix(t, ROWS, N), matrix(t, N, 4)}},
+        {&da_codelet_gebrd_column,
+         &column,
+         sizeof column,
+         5,
+         {matrix(t, ROWS, PANEL), matrix(t, ROWS, 2 * PANEL), matrix(t, N, 2 * PANEL), matrix(t, ROWS, 2),
+          matrix(t, PANEL, 4)}},
+        {&da_codelet_gebrd_row,
+         &column,
+         sizeof column,
+         5,
+         {matrix(t, 1, N - 2), matrix(t, ROWS, 2 * PANEL), matrix(t, N, 2 * PANEL), matrix(t, ROWS, 2),
+          matrix(t, PANEL, 4)}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int from = 0;
+
+        do
+            *pretended = (struct cuda_on_host){.capability = 90, .device = ++device, .refused_from = ++from};
+        while (!runs(cases[i].codelet, cases[i].n, cases[i].o, cases[i].value, cases[i].size));
+        ck_assert_msg(from > 1, "%s has no program", cases[i].codelet->name);
+        drop_all(cases[i].n, cases[i].o);
+    }
+    *pretended = (struct cuda_on_host){.capability = 90};
+}
+END_TEST
+
 /* Where there is none by cudaMallocAsync cudaMalloc's is taken, and each goes back the way it came. Much is not kept. */
 START_TEST(scratch_of_two_kinds)
 {
@@ -2174,6 +2276,11 @@ da_status cuda_launch(const da_call *call, const char *entry, const char *source
     ck_assert_msg(ops->compile(source, log, sizeof log) == DA_OK, "%s: %s\n%s", entry, log, source);
     compiled++;
     return DA_OK;
+}
+
+da_status cuda_prepare(const da_call *call, const char *source)
+{
+    return cuda_launch(call, "what is made sure of", source, 0, 0, 0, NULL);
 }
 
 START_TEST(compiles_own)
@@ -2251,7 +2358,8 @@ int main(int argc, char **argv)
     const da_test_case expressions[] = {DA_CASE_LOOP("expressions", 4, as_many_inputs_as_there_may_be)};
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
     const da_test_case pretending[] = {
-        DA_CASE("device", too_old, first_is_taken, described, nothing_launched, scratch_of_two_kinds)};
+        DA_CASE("device", too_old, first_is_taken, described, nothing_launched, scratch_of_two_kinds),
+        DA_CASE_LOOP("programs", DTYPES, programs_refused)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];
@@ -2281,7 +2389,7 @@ int main(int argc, char **argv)
         ran = da_test_run("CUDA, memory", memory, 2);
     pretended = dlsym(RTLD_DEFAULT, "cuda_on_host");
     if (ran == EXIT_SUCCESS && pretended)
-        ran = da_test_run("CUDA, pretended", pretending, 1);
+        ran = da_test_run("CUDA, pretended", pretending, 2);
     return ran == EXIT_SUCCESS ? status : ran;
 }
 #endif

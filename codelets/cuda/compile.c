@@ -246,12 +246,17 @@ static bool make_program(program *p, const char *source, const char *arch, bool 
 /* The program of this text on the current device; compiled by the first who asks, whom the others wait for. */
 static da_status program_of(program **found, const da_call *call, const char *source)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     da_device_key key = {{0}};
     char option[40], log[LOG_SIZE];
     bool cubin = false;
     int device;
     program *p;
 
+    CUDA_ASK(call, cudaFree, NULL); /* makes the device's context the thread's */
+    pthread_once(&once, find_driver);
+    if (driver.status != cudaSuccess)
+        return cuda_fail(call, "cudaGetDriverEntryPoint", driver.status);
     CUDA_ASK(call, cudaGetDevice, &device);
     key = da_device_hash_text(da_device_hash(key, &device, sizeof device), source);
     program **const bucket = &programs[key.word[0] % BUCKETS];
@@ -295,10 +300,16 @@ static da_status program_of(program **found, const da_call *call, const char *so
     return DA_OK;
 }
 
+da_status cuda_prepare(const da_call *call, const char *source)
+{
+    program *p;
+
+    return program_of(&p, call, source);
+}
+
 da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                       int nargs, const da_device_arg *args)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     void *params[2 * MOST_ARGS], *addresses[MOST_ARGS];
     long long offsets[MOST_ARGS];
     program *p = NULL;
@@ -311,10 +322,6 @@ da_status cuda_launch(const da_call *call, const char *entry, const char *source
     if (nargs > MOST_ARGS || groups < 0 || groups > INT32_MAX)
         return da_task_fail(call, "%s: %d arguments and %lld work-groups are too many", entry, nargs,
                             (long long)groups);
-    CUDA_ASK(call, cudaFree, NULL); /* makes the device's context the thread's */
-    pthread_once(&once, find_driver);
-    if (driver.status != cudaSuccess)
-        return cuda_fail(call, "cudaGetDriverEntryPoint", driver.status);
     DA_TRY(program_of(&p, call, source));
     r = driver.get_function(&function, p->module, entry);
     if (r != CUDA_SUCCESS)

@@ -140,6 +140,8 @@ da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel ru
 /* da_device_ops's launch and compile; has. */
 da_status cuda_launch(const da_call *call, const char *entry, const char *source, int64_t groups, int local,
                       int nargs, const da_device_arg *args);
+/* Makes sure of a program that cuda_launch() will want, so that one that cannot be had fails with nothing launched. */
+da_status cuda_prepare(const da_call *call, const char *source);
 /* Of the architectures that NVRTC compiles for (90 is compute capability 9.0) the newest that a device of this capability runs, 0 if none, and
  * the least of all; false if it does not say. */
 bool cuda_architectures(int capability, int *best, int *least);
@@ -154,6 +156,22 @@ da_status cuda_compile(const char *source, char *log, size_t log_size);
 #define CUDA_VALUE(v) ((da_device_arg){.value = &(v), .size = sizeof(v)})
 
 /* ---- our own kernels: small.c ---- */
+
+/* Makes sure of the programs of kernels below; before anything is enqueued that writes to an operand that is read too. */
+enum {
+    CUDA_CHECK = 1,         /* cuda_check_diagonal() */
+    CUDA_TRIANGLE = 2,      /* cuda_copy_triangle() */
+    CUDA_FACTOR = 4,        /* cuda_reflector_factor() */
+    CUDA_PIVOTS = 8,        /* cuda_pivots() */
+    CUDA_BLOCK_PIVOTS = 16, /* cuda_block_pivots() */
+    CUDA_NAN = 32,          /* cuda_spread_nan() */
+    CUDA_BAD = 64,          /* cuda_find_bad(), cuda_clean() */
+    CUDA_FAULT = 128,       /* cuda_spectral_fault() */
+    CUDA_RANGE = 256,       /* cuda_bring_in_range(), cuda_mirror() */
+    CUDA_COLUMN = 512,      /* cuda_gather(), cuda_scale_by(), cuda_conj_row() */
+    CUDA_REFLECTOR = 1024   /* cuda_finish_w(), cuda_reflect() */
+};
+da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs);
 
 /* Merges a fault into *call->info, on the device: where `found`, a cuSOLVER devInfo or null, is > 0, or where the test fails for a
  * diagonal element of a, the lowest index (from 1) + offset. */

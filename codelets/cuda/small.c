@@ -233,7 +233,7 @@ static const char ldl_text[] =
     "}\n";
 
 /* A work-group a column; `found` begins as zeros. found[j] says that column j has a NaN, found[n] that one of them has. */
-static const char find_nan_text[] =
+static const char nan_text[] =
     "KERNEL(find_nan)(BUFFER(i32, found), BUFFER(const T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld))\n"
     "{\n"
     "    GLOBAL const T *x = DATA(const T, a) + GROUP * ld;\n"
@@ -242,8 +242,7 @@ static const char find_nan_text[] =
     "        any |= IS_NAN(x[i]);\n"
     "    if (any)\n"
     "        DATA(i32, found)[GROUP] = DATA(i32, found)[n] = 1;\n"
-    "}\n";
-static const char spread_nan_text[] =
+    "}\n"
     "KERNEL(spread_nan)(BUFFER(T, a), BUFFER(const i32, found), VALUE(i64, m), VALUE(i64, n), VALUE(i64, "
     "ld),\n"
     "                   VALUE(f64, nan))\n"
@@ -257,7 +256,7 @@ static const char spread_nan_text[] =
     "}\n";
 
 /* A work-group a column. lower, upper: whether that triangle counts, of which the diagonal is made real unless both do. */
-static const char find_bad_text[] =
+static const char bad_text[] =
     "KERNEL(find_bad)(BUFFER(i32, found), BUFFER(T, a), VALUE(i64, m), VALUE(i64, n), VALUE(i64, ld),\n"
     "                 VALUE(i64, lower), VALUE(i64, upper), VALUE(i64, by_row))\n"
     "{\n"
@@ -269,14 +268,14 @@ static const char find_bad_text[] =
     "        if (!IS_FINITE(x[i]))\n"
     "            DATA(i32, found)[by_row ? i : GROUP] = DATA(i32, found)[by_row ? m : n] = 1;\n"
     "    }\n"
+    "}\n"
+    "KERNEL(clear_bad)(BUFFER(T, a), BUFFER(const i32, found), VALUE(i64, m), VALUE(i64, count), VALUE(i64, "
+    "ld))\n"
+    "{\n"
+    "    if (DATA(const i32, found)[count])\n"
+    "        for (i64 i = LANE; i < m; i += LANES)\n"
+    "            DATA(T, a)[GROUP * ld + i] = NUMBER((REAL)0);\n"
     "}\n";
-static const char clear_bad_text[] = "KERNEL(clear_bad)(BUFFER(T, a), BUFFER(const i32, found), VALUE(i64, "
-                                     "m), VALUE(i64, count), VALUE(i64, ld))\n"
-                                     "{\n"
-                                     "    if (DATA(const i32, found)[count])\n"
-                                     "        for (i64 i = LANE; i < m; i += LANES)\n"
-                                     "            DATA(T, a)[GROUP * ld + i] = NUMBER((REAL)0);\n"
-                                     "}\n";
 
 /* What cuda_estimate() keeps: the estimate, where x was the largest, whether nothing changes any more, whether there is a zero on the diagonal. */
 #define ESTIMATE "typedef struct { f64 estimate; i64 at, done, singular; } estimate_t;\n"
@@ -646,15 +645,48 @@ static const char *word_of(da_dtype dtype)
     return dtype == DA_F32 ? "f32" : dtype == DA_F64 ? "f64" : dtype == DA_C64 ? "c64" : "c128";
 }
 
+static void write_source(char source[SOURCE], da_dtype dtype, const char *text)
+{
+    const bool wide = dtype == DA_F64 || dtype == DA_C128, complex = dtype == DA_C64 || dtype == DA_C128;
+
+    snprintf(source, SOURCE, "#define T %s\n#define REAL %s\n%s%s", word_of(dtype), wide ? "f64" : "f32",
+             complex ? complex_text : real_text, text);
+}
+
 static da_status launch(const da_call *call, da_dtype dtype, const char *entry, const char *text,
                         int64_t groups, int nargs, const da_device_arg *args)
 {
-    const bool wide = dtype == DA_F64 || dtype == DA_C128, complex = dtype == DA_C64 || dtype == DA_C128;
     char source[SOURCE];
 
-    snprintf(source, sizeof source, "#define T %s\n#define REAL %s\n%s%s", word_of(dtype),
-             wide ? "f64" : "f32", complex ? complex_text : real_text, text);
+    write_source(source, dtype, text);
     return cuda_launch(call, entry, source, groups, LANES, nargs, args);
+}
+
+da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs)
+{
+    static const struct {
+        unsigned program;
+        da_dtype dtype; /* 0: the call's */
+        const char *text;
+    } all[] = {{CUDA_CHECK, 0, check_text},
+               {CUDA_TRIANGLE, 0, triangle_text},
+               {CUDA_FACTOR, 0, factor_text},
+               {CUDA_PIVOTS, DA_F64, pivots_text},
+               {CUDA_BLOCK_PIVOTS, DA_F64, block_pivots_text},
+               {CUDA_NAN, 0, nan_text},
+               {CUDA_BAD, 0, bad_text},
+               {CUDA_FAULT, DA_F64, spectral_fault_text},
+               {CUDA_RANGE, 0, range_text},
+               {CUDA_COLUMN, 0, column_text},
+               {CUDA_REFLECTOR, 0, reflector_text}};
+    char source[SOURCE];
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (programs & all[i].program) {
+            write_source(source, all[i].dtype ? all[i].dtype : dtype, all[i].text);
+            DA_TRY(cuda_prepare(call, source));
+        }
+    return DA_OK;
 }
 
 da_status cuda_check_diagonal(const da_call *call, da_dtype dtype, const cuda_matrix *a, const int *found,
@@ -779,10 +811,10 @@ da_status cuda_spread_nan(const da_call *call, da_dtype dtype, const cuda_matrix
     const int64_t m = a->m, n = a->n, ld = a->ld;
     const double nan = (double)NAN;
 
-    DA_TRY(launch(call, dtype, "find_nan", find_nan_text, n, 5,
+    DA_TRY(launch(call, dtype, "find_nan", nan_text, n, 5,
                   (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
                                           CUDA_VALUE(n), CUDA_VALUE(ld)}));
-    return launch(call, dtype, "spread_nan", spread_nan_text, n, 6,
+    return launch(call, dtype, "spread_nan", nan_text, n, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(nan)});
 }
@@ -793,7 +825,7 @@ da_status cuda_find_bad(const da_call *call, da_dtype dtype, const cuda_matrix *
     const int64_t m = a->m, n = a->n, ld = a->ld, lower = (uplo & DA_UPPER) == 0,
                   upper = (uplo & DA_LOWER) == 0, rows = by_row;
 
-    return launch(call, dtype, "find_bad", find_bad_text, n, 8,
+    return launch(call, dtype, "find_bad", bad_text, n, 8,
                   (const da_device_arg[]){CUDA_ADDRESS(found), CUDA_ADDRESS(a->data), CUDA_VALUE(m),
                                           CUDA_VALUE(n), CUDA_VALUE(ld), CUDA_VALUE(lower), CUDA_VALUE(upper),
                                           CUDA_VALUE(rows)});
@@ -805,7 +837,7 @@ da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, 
     const int64_t m = a->m, n = a->n, ld = a->ld, count = by_row ? m : n;
 
     DA_TRY(cuda_find_bad(call, dtype, a, uplo, by_row, found));
-    return launch(call, dtype, "clear_bad", clear_bad_text, n, 5,
+    return launch(call, dtype, "clear_bad", bad_text, n, 5,
                   (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(found), CUDA_VALUE(m),
                                           CUDA_VALUE(count), CUDA_VALUE(ld)});
 }
