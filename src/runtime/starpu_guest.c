@@ -125,9 +125,9 @@ static bool bus_is_measured(const char *models)
     if (!file)
         return false;
     while (fgets(line, sizeof line, file))
-        if (sscanf(line, "%d", &number) == 1)
-            found += (strstr(line, "CUDA devices") && number == spu_devices_counted(DA_DEVICE_CUDA)) ||
-                     (strstr(line, "OpenCL devices") && number == spu_devices_counted(DA_DEVICE_OPENCL));
+        if (sscanf(line, "%d", &number) == 1) /* "Number of CUDA devices", nodes from 1.4 on */
+            found += (strstr(line, "of CUDA ") && number == spu_devices_counted(DA_DEVICE_CUDA)) ||
+                     (strstr(line, "of OpenCL ") && number == spu_devices_counted(DA_DEVICE_OPENCL));
     fclose(file);
     return found == 2;
 }
