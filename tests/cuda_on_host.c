@@ -56,7 +56,7 @@ cudaError_t cudaSetDevice(int device)
     int count;
 
     cuda_on_host.chooser = (unsigned long)pthread_self();
-    if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count)
+    if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count + cuda_on_host.more)
         return cudaErrorInvalidDevice;
     if (is_taken(device))
         return cudaErrorDevicesUnavailable;

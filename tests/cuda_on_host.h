@@ -5,7 +5,7 @@
 
 struct cuda_on_host {
     int capability; /* 90 */
-    int device;     /* its number: what is kept for a device is not there for another one */
+    int more; /* devices that there are besides the one that is told of: what is kept for a device is not there for another one */
     /* programs loaded so far, and which of them is the first that NVRTC does not compile, nor the driver load, and none after it; 0: they all can be had */
     int programs, refused_from;
     /* so many of the next calls find no memory: cudaMallocAsync, cudaMalloc, cublasCreate, cusolverDnCreate */

@@ -2225,12 +2225,14 @@ START_TEST(programs_refused)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int from = 0;
 
-        do
-            *pretended = (struct cuda_on_host){.capability = 90, .device = ++device, .refused_from = ++from};
-        while (!runs(cases[i].codelet, cases[i].n, cases[i].o, cases[i].value, cases[i].size));
+        do {
+            *pretended = (struct cuda_on_host){.capability = 90, .more = ++device, .refused_from = ++from};
+            cuda_ok(cudaSetDevice(device)); /* for which nothing was compiled yet */
+        } while (!runs(cases[i].codelet, cases[i].n, cases[i].o, cases[i].value, cases[i].size));
         ck_assert_msg(from > 1, "%s has no program", cases[i].codelet->name);
         drop_all(cases[i].n, cases[i].o);
     }
+    cuda_ok(cudaSetDevice(0));
     *pretended = (struct cuda_on_host){.capability = 90};
 }
 END_TEST
