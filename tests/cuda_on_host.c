@@ -85,9 +85,15 @@ cudaError_t cudaGetLastError(void)
 
 /* In front of a piece of memory; so large that the piece is aligned. */
 typedef union head {
-    bool plain; /* from cudaMalloc */
+    struct {
+        bool plain; /* from cudaMalloc */
+        size_t size;
+    } is;
     char bytes[64];
 } head;
+
+/* Behind it, where nobody is to write. */
+static const char guard[64] = "behind a piece of the pretended device's memory";
 
 /* Whether this call is one of those that are to fail. */
 static bool fails(int *left)
@@ -100,13 +106,26 @@ static cudaError_t allocate(void **p, size_t size, bool plain)
 {
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
-    head *const h = malloc(sizeof *h + size);
+    head *const h = malloc(sizeof *h + size + sizeof guard);
     if (!h)
         return cudaErrorMemoryAllocation;
-    h->plain = plain;
+    h->is.plain = plain;
+    h->is.size = size;
     *p = h + 1;
     memset(*p, 0xff, size);
+    memcpy((char *)*p + size, guard, sizeof guard);
     return cudaSuccess;
+}
+
+static void release(void *p)
+{
+    head *const h = (head *)p - 1;
+
+    if (memcmp((char *)p + h->is.size, guard, sizeof guard) != 0) {
+        fprintf(stderr, "cuda_on_host: something was written behind a piece of %zu bytes\n", h->is.size);
+        abort();
+    }
+    free(h);
 }
 
 cudaError_t cudaMalloc(void **p, size_t size)
@@ -120,7 +139,7 @@ cudaError_t cudaFree(void *p)
         return cudaErrorDevicesUnavailable;
     if (p) {
         cuda_on_host.frees_plain++;
-        free((head *)p - 1);
+        release(p);
     }
     return cudaSuccess;
 }
@@ -134,10 +153,10 @@ cudaError_t cudaMallocAsync(void **p, size_t size, cudaStream_t stream)
 cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
 {
     (void)stream;
-    if (!p || ((head *)p - 1)->plain)
+    if (!p || ((head *)p - 1)->is.plain)
         return cudaErrorInvalidValue;
     cuda_on_host.frees_async++;
-    free((head *)p - 1);
+    release(p);
     return cudaSuccess;
 }
 
