@@ -651,6 +651,12 @@ cudaError_t cudaGetDriverEntryPoint(const char *name, void **p, unsigned long lo
 
 /* ---- cuBLAS and cuSOLVER ---- */
 
+/* LAPACKE looks for NaN first, and leaves a matrix that has one as it was. */
+__attribute__((constructor)) static void compute_with_nan(void)
+{
+    LAPACKE_set_nancheck(0);
+}
+
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
 {
     *handle = fails(&cuda_on_host.no_blas) ? NULL : calloc(1, 1);
