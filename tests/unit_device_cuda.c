@@ -343,6 +343,13 @@ START_TEST(gemm)
 }
 END_TEST
 
+/* Nothing of a batch. */
+static operand none_of(operand o)
+{
+    o.shape[0] = 0;
+    return o;
+}
+
 START_TEST(gemm_of_batches)
 {
     const da_dtype t = dtypes[_i];
@@ -352,6 +359,8 @@ START_TEST(gemm_of_batches)
     BOTH(da_codelet_gemm, "one b for all", args, matrices(t, 5, 7, 9), matrix(t, 8, 9), matrices(t, 5, 7, 8));
     BOTH(da_codelet_gemm, "one a of a batch", args, matrices(t, 1, 7, 9), matrices(t, 4, 8, 9),
          matrices(t, 4, 7, 8));
+    BOTH(da_codelet_gemm, "no matrices", args, none_of(matrices(t, 1, 7, 9)), none_of(matrices(t, 1, 8, 9)),
+         none_of(matrices(t, 1, 7, 8)));
 }
 END_TEST
 
