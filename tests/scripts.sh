@@ -13,16 +13,19 @@ fail() {
     exit 1
 }
 
-for name in gpu-bundle gpu-check starpu-cuda soak; do
+for name in demo test gpu-bundle gpu-check starpu-cuda soak; do
     for option in --help -h; do
         timeout 20 "$work/scripts/$name" $option >log 2>&1 || fail "$name $option: exit status $?"
-        [[ $(head -n 1 log) =~ ^$name\ \[.*\]:\  ]] || fail "$name $option begins otherwise than with what it takes:"
+        [[ $(head -n 1 log) =~ ^$name(\ \[.*\])?:\  ]] || fail "$name $option begins otherwise than with what it takes:"
         grep -qE '^(#|set |cd )' log && fail "$name $option prints more than the comment:"
     done
+    [ $name != test ] || continue # its options are meson's
     timeout 20 "$work/scripts/$name" --nothing >log 2>&1
     status=$?
     [ $status -eq 1 ] || fail "$name --nothing: exit status $status"
     grep -qF "$name: there is no option \"--nothing\"" log || fail "$name --nothing is refused in other words:"
 done
+timeout 20 "$work/scripts/demo" nothing >log 2>&1 && fail "demo nothing: exit status 0"
+grep -qF 'demo: it takes no arguments, not "nothing"' log || fail "demo nothing is refused in other words:"
 left=$(ls -A "$work" .)
 [ "$left" = "$(printf '.:\nlog\n\n%s:\nelsewhere\nscripts' "$work")" ] || fail "something was made: $left"

@@ -264,7 +264,8 @@ static void missing_of(report *r, da_device_kind kind)
             snprintf(what, sizeof what, "the driver shows no device (CUDA_VISIBLE_DEVICES is \"%s\")",
                      hidden);
         else
-            snprintf(what, sizeof what, "%s shows no device", cuda ? "the driver" : "OpenCL");
+            snprintf(what, sizeof what,
+                     cuda ? "the driver shows no device" : "OpenCL shows no GPU nor accelerator");
         lacks(r, what,
               cuda ? "see what nvidia-smi says; the user may need access to /dev/nvidia*"
                    : "install the GPU's OpenCL driver (Debian: mesa-opencl-icd, intel-opencl-icd); for tests "
