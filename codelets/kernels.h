@@ -162,6 +162,16 @@ static inline bool da_gesdd_one_task(int64_t m, int64_t n)
     return rows * rows + 4 * columns * columns + 256 * rows < INT_MAX;
 }
 
+/* Whether gesdd can be on the CPU, where one_task may be too cautious: complex matrices want no 2 n (m + n) where it begins with QR. */
+static inline bool da_gesdd_on_cpu(bool is_complex, int64_t m, int64_t n)
+{
+    const double rows = (double)m, columns = (double)n;
+    const double both = is_complex && 9 * rows < 17 * columns + 9 ? 2 * columns * (rows + columns) : 0,
+                 squares = (is_complex ? 5 : 4) * columns * columns;
+
+    return (both > squares ? both : squares) + 256 * rows < INT_MAX;
+}
+
 /* The determinant, or its sign (of magnitude 1) beside the logarithm of its magnitude. */
 typedef struct da_det_args {
     unsigned logarithm;

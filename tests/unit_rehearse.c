@@ -115,6 +115,37 @@ START_TEST(without_memory)
 }
 END_TEST
 
+/* Tall matrices are one task, but for those whose workspace LAPACK cannot count. */
+START_TEST(beyond_lapack)
+{
+    static const struct {
+        da_dtype dtype;
+        int64_t m, n;
+        bool whole;
+    } cases[] = {{DA_C128, 100000, 10000, true}, /* 2 n (m + n) reals, but it begins with QR */
+                 {DA_C64, 36000, 20000, false},  /* it does not */
+                 {DA_F64, 36000, 20000, true},
+                 {DA_F32, 50000, 24000, false}}; /* 4 n^2 */
+
+    for (int i = 0; i < 4; i++) {
+        da_array *a = NULL, *u = NULL, *s = NULL, *vh = NULL;
+        rehearsal r;
+
+        ck_ok(rehearsal_begin(&r));
+        ck_ok(da_empty(&a, cases[i].dtype, DA_SHAPE(cases[i].m, cases[i].n)));
+        ck_ok(da_svd(&u, &s, &vh, a, 0));
+        da_array_release(&a);
+        da_array_release(&u);
+        da_array_release(&s);
+        da_array_release(&vh);
+        ck_ok(rehearsal_end(&r));
+        ck_assert_msg((r.tasks.ntasks < 2000) == cases[i].whole, "case %d has %lld tasks", i,
+                      (long long)r.tasks.ntasks);
+        rehearsal_free(&r);
+    }
+}
+END_TEST
+
 /* ---- models from a file ---- */
 
 static char folder[] = "/tmp/darray-rehearse-XXXXXX";
@@ -332,6 +363,6 @@ START_TEST(forced)
 }
 END_TEST
 
-DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory),
+DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory, beyond_lapack),
              DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, in_place, on_devices_only, threads,
                      forced))

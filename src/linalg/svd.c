@@ -57,7 +57,9 @@ static bool in_steps(factors *f)
         return n > f->width;
     }
     f->width = least(most(round_up((n + share - 1) / share, 8), 64), 512);
-    return n > SMALL && 5 * m < 8 * n && !f->device;
+    if (f->device || n <= SMALL)
+        return false;
+    return 5 * m < 8 * n || !da_gesdd_on_cpu(dtype_is_complex(f->a->s->dtype), m, n);
 }
 
 static da_status new_factors(operation *op, factors *f, bool vectors)
