@@ -51,7 +51,6 @@
       (const char *side, const char *uplo, const char *trans, const char *diag, const int *m, const int *n,  \
        const void *alpha, const void *t, const int *ldt, void *b, const int *ldb, size_t, size_t, size_t,    \
        size_t))                                                                                              \
-    X(potrf, "potrf", "potrf", (const char *uplo, const int *n, void *a, const int *lda, int *info, size_t)) \
     X(getrf, "getrf", "getrf",                                                                               \
       (const int *m, const int *n, void *a, const int *lda, int *pivots, int *info))                         \
     X(gecon, "gecon", "gecon",                                                                               \

@@ -8,6 +8,7 @@
  */
 #include "array_kernels.h"
 #include "cpu/small.h"
+#include "cpu/strips.h"
 #include "kernel_support.h"
 #include "kernels.h"
 

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The loops for small matrices, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
+/* The loops for small matrices and for strips of right-hand sides, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
 #include "cpu/small.h"
+#include "cpu/strips.h"
 #include "expr_program.h"
 #include "linalg_check.h"
 
 enum { EDGE = 3 }; /* rows of rubbish below each column */
+
+static const da_strips *strips_of(int level, da_dtype dtype)
+{
+    const da_strips *table = da_strips_level0;
+
+#ifdef DA_HAVE_CPU_LEVELS
+    table = level == 4 ? da_strips_level4 : level == 3 ? da_strips_level3 : da_strips_level0;
+#endif
+    return &table[dtype - DA_F32];
+}
 
 static const da_small *of(int level, da_dtype dtype)
 {
@@ -113,7 +124,9 @@ static void check_multiply(const da_small *s, da_dtype dtype, int m, int n, int 
     free(ab);
 }
 
-static void check_solve(const da_small *s, da_dtype dtype, int m, int n, unsigned flags)
+/* By `strips`, or if that is null by s. */
+static void check_solve(const da_small *s, const da_strips *strips, da_dtype dtype, int m, int n,
+                        unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
     const int order = right ? n : m;
@@ -127,7 +140,13 @@ static void check_solve(const da_small *s, da_dtype dtype, int m, int n, unsigne
     da_small_matrix T = matrix_of(dtype, order, order, t, false), B = matrix_of(dtype, m, n, b, false);
     const da_matrix pt = plain(&T), pb = plain(&B);
     put(dtype, alpha, 0, -2);
-    s->solve(flags, alpha, &pt, &pb);
+    if (strips) {
+        void *const work = aligned_alloc(64, (da_strips_work(dtype, order) + 63) / 64 * 64);
+
+        strips->solve(flags, alpha, &pt, &pb, work);
+        free(work);
+    } else
+        s->solve(flags, alpha, &pt, &pb);
     x = values_of(dtype, &B);
     keep_triangle(t, order, order, (flags & DA_UPPER) != 0, (flags & DA_UNIT) != 0);
     back = right ? product(m, n, n, x, 'N', t, op) : product(m, n, m, t, op, x, 'N');
@@ -344,7 +363,7 @@ START_TEST(levels)
             const unsigned flags = (how & 1 ? DA_UPPER : DA_LOWER) | (how & 2 ? DA_UNIT : 0) |
                                    (how & 4 ? DA_RIGHT : 0) | trans[how / 8];
 
-            check_solve(s, dtype, how & 4 ? 3 : sizes[i], how & 4 ? sizes[i] : 3, flags);
+            check_solve(s, NULL, dtype, how & 4 ? 3 : sizes[i], how & 4 ? sizes[i] : 3, flags);
         }
         check_cholesky(s, dtype, sizes[i], false);
         check_cholesky(s, dtype, sizes[i], true);
@@ -362,4 +381,30 @@ START_TEST(levels)
 }
 END_TEST
 
-DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels))
+/* Triangles of up to the largest order, and numbers of right-hand sides about those of a strip. */
+START_TEST(strips)
+{
+    static const int levels[] = {3, 4}, orders[] = {1, 3, 8, 9, 31, 64, 100, DA_STRIPS_ORDER},
+                     counts[] = {1, 7, 8, 15, 16, 17, 33, 64};
+    const int level = levels[_i % 2];
+    const da_dtype dtype = float_dtypes[_i / 2];
+
+    if (level > da_cpu_level())
+        return;
+    const da_strips *const s = strips_of(level, dtype);
+    ck_assert(s->solve != NULL);
+    ck_assert(s->order <= DA_STRIPS_ORDER);
+    for (int i = 0; i < 8; i++)
+        for (int how = 0; how < 24; how++) {
+            const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+            const bool right = (how & 1) != 0;
+            const unsigned flags = (right ? DA_RIGHT : 0) | (how & 2 ? DA_UPPER : DA_LOWER) |
+                                   (how & 4 ? DA_UNIT : 0) | trans[how / 8];
+            const int count = counts[(i + how) % 8];
+
+            check_solve(NULL, s, dtype, right ? count : orders[i], right ? orders[i] : count, flags);
+        }
+}
+END_TEST
+
+DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels), DA_CASE_LOOP("strips", 8, strips))

@@ -39,7 +39,7 @@ static bool rule(const da_shape *shape, da_dtype dtype, int64_t *mb, int64_t *nb
     if (tasks_for_devices(&da_codelet_cholesky_update, dtype, flops)) {
         *mb = *nb = device_step(n);
     } else {
-        *nb = n <= 256 ? most(n, 1) : !rt_few_workers() ? 256 : n < 2048 ? 128 : 192;
+        *nb = n <= 256 ? most(n, 1) : !rt_few_workers() ? 256 : n < 2048 ? 128 : n < 4096 ? 192 : 352;
         *mb = most(round_up(n / (rt_few_workers() ? workers : 2 * workers), *nb), *nb);
     }
     return true;
