@@ -860,6 +860,8 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
         (void)h, (void)work, (void)size;                                                                     \
         *info = LAPACKE_##l##he(LAPACK_COL_MAJOR, mode == CUSOLVER_EIG_MODE_VECTOR ? 'V' : 'N',              \
                                 uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U', n, (C *)a, lda, w);              \
+        if (fails(&cuda_on_host.not_converged))                                                              \
+            *info = 2;                                                                                       \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }                                                                                                        \
     cusolverStatus_t cusolverDn##L##gesvd_bufferSize(cusolverDnHandle_t h, int m, int n, int *size)          \
@@ -877,6 +879,8 @@ static CBLAS_UPLO fill(cublasFillMode_t f)
             return CUSOLVER_STATUS_INVALID_VALUE;                                                            \
         *info = LAPACKE_##l##gesvd(LAPACK_COL_MAJOR, (char)job_u, (char)job_vt, m, n, (C *)a, lda, s,        \
                                    (C *)u, ldu, (C *)vt, ldvt, rwork);                                       \
+        if (fails(&cuda_on_host.not_converged))                                                              \
+            *info = 2;                                                                                       \
         return CUSOLVER_STATUS_SUCCESS;                                                                      \
     }
 

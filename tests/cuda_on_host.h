@@ -10,8 +10,9 @@ struct cuda_on_host {
     int programs, refused_from;
     /* so many of the next calls find no memory: cudaMallocAsync, cudaMalloc, cublasCreate, cusolverDnCreate */
     int no_async, no_plain, no_blas, no_solver;
-    int no_size;  /* so many of potrf_bufferSize's say that a value is invalid */
-    int no_potrf; /* so many of cuSOLVER's say that the device is none for it */
+    int no_size;       /* so many of potrf_bufferSize's say that a value is invalid */
+    int no_potrf;      /* so many of cuSOLVER's say that the device is none for it */
+    int not_converged; /* so many of the next solvers of eigenvalues or singular values tell a devInfo of 2 */
     /* calls so far: cudaFreeAsync, which takes none of cudaMalloc's, and cudaFree */
     int frees_async, frees_plain;
     unsigned long chooser; /* the thread that chose a device last, by cudaSetDevice */

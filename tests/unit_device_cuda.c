@@ -158,6 +158,16 @@ static operand reals(da_dtype t, int64_t batch, int64_t n)
     return o;
 }
 
+/* Numbers in [-1, 1]. */
+static operand random_reals(da_dtype t, int64_t n)
+{
+    operand o = reals(t, 0, n);
+
+    for (int64_t i = 0; i < n; i++)
+        put(o.dtype, o.host, GAP + i, unit(), 0);
+    return o;
+}
+
 static operand copy_of(const operand *o)
 {
     operand r = *o;
@@ -1124,6 +1134,85 @@ static double _Complex was(const operand *o, int64_t i, int64_t j)
     return got(&before, i, j);
 }
 
+/* What the device made of rows of a matrix. */
+static double _Complex *rows_of(const operand *o, int at, int m, int n)
+{
+    double _Complex *const x = calloc((size_t)m * (size_t)n + 1, sizeof *x);
+
+    ck_assert_ptr_nonnull(x);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++)
+            x[i + j * m] = got(o, at + i, j);
+    return x;
+}
+
+/* ||a b - c||_F / (scale k eps), with a^H for a if it is that of a k x m matrix: a product of k terms an element. */
+static double residual(da_dtype t, int m, int n, int k, const double _Complex *a, bool adjoint,
+                       const double _Complex *b, const double _Complex *c, double scale)
+{
+    double squares = 0;
+
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < m; i++) {
+            double _Complex sum = -c[i + j * m];
+            for (int l = 0; l < k; l++)
+                sum += (adjoint ? conj(a[l + i * k]) : a[i + l * m]) * b[l + j * k];
+            squares += creal(sum) * creal(sum) + cimag(sum) * cimag(sum);
+        }
+    return sqrt(squares) / (scale * k * (is_single(t) ? FLT_EPSILON : DBL_EPSILON));
+}
+
+/* ||I - q^H q||_F / (n eps) of an n x n matrix */
+static double not_unitary(da_dtype t, int n, const double _Complex *q)
+{
+    double _Complex *const identity = calloc((size_t)n * (size_t)n, sizeof *identity);
+
+    ck_assert_ptr_nonnull(identity);
+    for (int i = 0; i < n; i++)
+        identity[i + i * n] = 1;
+    const double ratio = residual(t, n, n, n, q, true, q, identity, 1);
+    free(identity);
+    return ratio;
+}
+
+static double norm_of(int64_t n, const double _Complex *x)
+{
+    double squares = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        squares += creal(x[i]) * creal(x[i]) + cimag(x[i]) * cimag(x[i]);
+    return sqrt(squares);
+}
+
+/* Of a matrix's memory only the elements changed; rows beside [at, at + m) are zeros. */
+static void zeros_and_gaps(const char *name, const operand *o, int at, int m)
+{
+    const int64_t n = (int64_t)(o->bytes / da_dtype_size(o->dtype));
+    const size_t size = da_dtype_size(o->dtype);
+
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t from = i - GAP, row = from < 0 ? -1 : from % o->strides[1],
+                      column = from < 0 ? 0 : from / o->strides[1];
+        const bool element = row >= 0 && row < o->shape[0] && column < o->shape[1];
+
+        if (!element)
+            ck_assert_msg(memcmp(o->got + (size_t)i * size, o->host + (size_t)i * size, size) == 0,
+                          "%s: number %lld, between the elements", name, (long long)i);
+        else if (row < at || row >= at + m)
+            ck_assert_msg(got(o, row, column) == 0, "%s: element (%lld, %lld)", name, (long long)row,
+                          (long long)column);
+    }
+}
+
+/* All NaN, of a vector or a matrix. */
+static void no_numbers(const char *name, const operand *o)
+{
+    for (int64_t j = 0; j < (o->ndim > 1 ? o->shape[1] : 1); j++)
+        for (int64_t i = 0; i < o->shape[0]; i++)
+            ck_assert_msg(isnan(get(o->dtype, o->got, place(o, 0, i, j), 0)), "%s: element (%lld, %lld)",
+                          name, (long long)i, (long long)j);
+}
+
 /* Values as the CPU's, vectors that belong to them. */
 START_TEST(heevd)
 {
@@ -1713,6 +1802,223 @@ START_TEST(bdsdc_product)
 }
 END_TEST
 
+/* ---- what merges begin with ---- */
+
+/* One has more numbers than a work-group has lanes. */
+static const struct {
+    int n, at, beside;
+} parts_of[] = {{1, 0, 0},  {1, 2, 3},   {2, 0, 1}, {2, 4, 0}, {21, 0, 0},
+                {21, 5, 4}, {370, 7, 1}, {0, 3, 2}, {0, 0, 0}};
+enum { PARTS = 9 };
+
+/* d on the diagonal of an m x n matrix, e's part from `at` on above it, or with `both` on both sides. */
+static double _Complex *bands(int m, int n, const operand *d, const operand *e, int at, bool both_sides)
+{
+    double _Complex *const x = calloc((size_t)m * (size_t)n, sizeof *x);
+
+    ck_assert_ptr_nonnull(x);
+    for (int i = 0; i < m; i++) {
+        x[i + i * m] = get(d->dtype, d->host, GAP + i, 0);
+        if (i + 1 < n)
+            x[i + (i + 1) * m] = get(e->dtype, e->host, GAP + at + i, 0);
+        if (i + 1 < n && both_sides)
+            x[i + 1 + i * m] = x[i + (i + 1) * m];
+    }
+    return x;
+}
+
+START_TEST(stedc)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int c = 0; c < PARTS; c++) {
+        const int n = parts_of[c].n, at = parts_of[c].at, m = at + n + parts_of[c].beside;
+        const da_stedc_args args = {at};
+        operand o[3] = {random_reals(t, n), random_reals(t, m), matrix(t, m, n)};
+        int64_t info;
+
+        ck_assert(on_device(&da_codelet_stedc, 3, o, &args, sizeof args));
+        ck_assert_int_eq(*device_info, 0);
+        zeros_and_gaps("stedc", &o[2], at, n);
+        if (n > 0) {
+            double _Complex *const a = bands(n, n, &o[0], &o[1], at, true),
+                                   *const z = rows_of(&o[2], at, n, n), *const zw = rows_of(&o[2], at, n, n);
+
+            a[0] -= at > 0 ? fabs(get(o[1].dtype, o[1].host, GAP + at - 1, 0)) : 0;
+            a[n * n - 1] -= at + n < m ? fabs(get(o[1].dtype, o[1].host, GAP + at + n - 1, 0)) : 0;
+            for (int j = 0; j < n; j++)
+                for (int i = 0; i < n; i++)
+                    zw[i + j * n] *= got_real(&o[0], j);
+            const double ratio = residual(t, n, n, n, a, false, z, zw, norm_of(n * n, a));
+            ck_assert_msg(ratio < 30, "order %d %s: T z - z w: %g", n, da_dtype_name(t), ratio);
+            ck_assert_msg(not_unitary(t, n, z) < 30, "order %d %s: %g", n, da_dtype_name(t),
+                          not_unitary(t, n, z));
+            free(a);
+            free(z);
+            free(zw);
+        }
+        on_cpu(&da_codelet_stedc, 3, o, &args, sizeof args, &info);
+        same("stedc", "values", &o[0]);
+        drop_all(3, o);
+    }
+}
+END_TEST
+
+/* whose second operand is used up */
+START_TEST(sterf)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int c = 0; c < PARTS; c++) {
+        operand o[2] = {random_reals(t, parts_of[c].n), random_reals(t, parts_of[c].n)};
+        int64_t info;
+
+        if (is_complex(t)) {
+            o[0].dtype = t; /* T is real */
+            ck_assert(!on_device(&da_codelet_sterf, 2, o, NULL, 0));
+        } else {
+            ck_assert(on_device(&da_codelet_sterf, 2, o, NULL, 0));
+            on_cpu(&da_codelet_sterf, 2, o, NULL, 0, &info);
+            ck_assert_int_eq(*device_info, info);
+            same("sterf", "values", &o[0]);
+        }
+        drop_all(2, o);
+    }
+}
+END_TEST
+
+/* In the first place of d and of e, in the middle and in the last one, which lies beside the part. */
+START_TEST(tridiagonal_of_nan)
+{
+    enum { N = 21, HEIGHT = 31 };
+    const da_dtype t = dtypes[_i];
+    const da_stedc_args args = {6};
+
+    for (int where = 0; where < 2; where++)
+        for (int p = 0; p < 3; p++) {
+            operand o[3] = {random_reals(t, N), random_reals(t, HEIGHT), matrix(t, HEIGHT, N)},
+                    alone[2] = {random_reals(t, N), random_reals(t, N)};
+            const double bad = p == 1 ? -INFINITY : NAN;
+
+            put(o[where].dtype, o[where].host, GAP + p * (o[where].shape[0] - 1) / 2, bad, 0);
+            put(o[where].dtype, alone[where].host, GAP + p * (N - 1) / 2, bad, 0);
+            both_keep(&da_codelet_stedc, "no number", 3, o, &args, sizeof args);
+            ck_assert_int_eq(*device_info, HEIGHT + 1);
+            no_numbers("stedc", &o[0]);
+            no_numbers("stedc", &o[2]);
+            if (!is_complex(t)) {
+                both_keep(&da_codelet_sterf, "no number", 2, alone, NULL, 0);
+                ck_assert_int_eq(*device_info, N + 1);
+                no_numbers("sterf", &alone[0]);
+            }
+            drop_all(3, o);
+            drop_all(2, alone);
+        }
+}
+END_TEST
+
+START_TEST(bdsdc_values)
+{
+    const da_dtype t = dtypes[_i];
+    const da_bdsdc_args args = {.offset = 1000};
+
+    for (int c = 0; c < PARTS; c++) {
+        const int n = parts_of[c].n;
+        operand values = matrix(t, n, 4);
+
+        if (n > 0)
+            put(t, values.host, place(&values, 0, n - 1, 3), 0.25, 7);
+        BOTH(da_codelet_bdsdc_values, "values alone", args, values, reals(t, 0, n));
+    }
+    BOTH(da_codelet_bdsdc_values, "a batch", args, matrices(t, 2, 7, 4), reals(t, 2, 7));
+    for (int column = 2; column < 4; column++)
+        for (int i = 0; i < 21; i += 10) {
+            operand o[2] = {matrix(t, 21, 4), reals(t, 0, 21)};
+
+            put(t, o[0].host, place(&o[0], 0, i, column), i == 10 ? INFINITY : NAN, 0);
+            both_keep(&da_codelet_bdsdc_values, "no number", 2, o, &args, sizeof args);
+            ck_assert_int_eq(*device_info, 1001);
+            no_numbers("bdsdc_values", &o[1]);
+            drop_all(2, o);
+        }
+}
+END_TEST
+
+/* With a column more than rows there is a vector of the singular value 0, too. */
+static void leaf(da_dtype t, int n, int at, int beside, bool more)
+{
+    const int columns = n + more, height = at + columns + beside;
+    const da_stedc_args args = {at};
+    operand o[4] = {random_reals(t, n), random_reals(t, height), matrix(t, height, columns),
+                    matrix(t, height, columns)};
+    int64_t info;
+
+    if (at > 0)
+        put(t, o[1].host, GAP + at - 1, NAN, 0); /* which is not read, nor is the next */
+    if (beside > 0)
+        put(t, o[1].host, GAP + at + columns - 1, NAN, 0);
+    ck_assert(on_device(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args));
+    ck_assert_int_eq(*device_info, 0);
+    zeros_and_gaps("bdsdc_leaf", &o[2], at, n);
+    zeros_and_gaps("bdsdc_leaf", &o[3], at, columns);
+    double _Complex *const b = bands(n, columns, &o[0], &o[1], at, false),
+                           *const u = rows_of(&o[2], at, n, n), *const us = rows_of(&o[2], at, n, columns),
+                           *const v = rows_of(&o[3], at, columns, columns);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < n; i++)
+            us[i + j * n] *= got_real(&o[0], j);
+    const double ratio = residual(t, n, columns, columns, b, false, v, us, norm_of(n * columns, b));
+    ck_assert_msg(ratio < 30, "%d x %d %s: B v - u s: %g", n, columns, da_dtype_name(t), ratio);
+    ck_assert_msg(not_unitary(t, n, u) < 30, "%d x %d %s: u: %g", n, columns, da_dtype_name(t),
+                  not_unitary(t, n, u));
+    ck_assert_msg(not_unitary(t, columns, v) < 30, "%d x %d %s: v: %g", n, columns, da_dtype_name(t),
+                  not_unitary(t, columns, v));
+    on_cpu(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args, &info);
+    same("bdsdc_leaf", "values", &o[0]);
+    free(b);
+    free(u);
+    free(us);
+    free(v);
+    drop_all(4, o);
+}
+
+/* of real dtypes alone */
+START_TEST(bdsdc_leaf)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int c = 0; c < PARTS && !is_complex(t); c++)
+        for (int more = 0; more < 2 && parts_of[c].n > 0; more++)
+            leaf(t, parts_of[c].n, parts_of[c].at, parts_of[c].beside, more);
+}
+END_TEST
+
+/* No fault, since gebrd has told what there is to tell. */
+START_TEST(bdsdc_leaf_of_nan)
+{
+    enum { N = 21, AT = 3 };
+    const da_dtype t = dtypes[_i];
+    const da_stedc_args args = {AT};
+
+    for (int in_e = 0; in_e < 2 && !is_complex(t); in_e++)
+        for (int i = 0; i < N; i += 10) {
+            operand o[4] = {random_reals(t, N), random_reals(t, N + 5), matrix(t, N + 5, N + 1),
+                            matrix(t, N + 5, N + 1)};
+            int64_t info;
+
+            put(t, o[in_e].host, GAP + i + (in_e ? AT : 0), i == 10 ? INFINITY : NAN, 0);
+            ck_assert(on_device(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args));
+            on_cpu(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args, &info);
+            ck_assert_int_eq(info, 0);
+            ck_assert_int_eq(*device_info, 0);
+            no_numbers("bdsdc_leaf", &o[0]);
+            no_numbers("bdsdc_leaf", &o[2]);
+            no_numbers("bdsdc_leaf", &o[3]);
+            drop_all(4, o);
+        }
+}
+END_TEST
+
 START_TEST(bdsdc_begin)
 {
     const da_dtype t = dtypes[_i];
@@ -1957,19 +2263,48 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* Which operands belong together. */
+START_TEST(leaves_refused)
+{
+    static const struct {
+        int n, e, height, columns, at;
+        bool tridiagonal, bidiagonal;
+    } cases[] = {{5, 9, 9, 5, 3, true, true},    {5, 9, 9, 5, 4, true, true},   {5, 9, 9, 5, 5, false, false},
+                 {5, 9, 9, 5, -1, false, false}, {5, 8, 9, 5, 0, false, true},  {5, 3, 9, 5, 0, false, false},
+                 {5, 9, 9, 6, 3, false, true},   {5, 9, 9, 6, 4, false, false}, {5, 9, 9, 7, 0, false, false},
+                 {5, 9, 9, 4, 0, false, false},  {0, 9, 9, 1, 0, false, false}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const da_stedc_args args = {cases[i].at};
+        operand o[4] = {reals(DA_F64, 0, cases[i].n), reals(DA_F64, 0, cases[i].e),
+                        matrix(DA_F64, cases[i].height, cases[i].columns),
+                        matrix(DA_F64, cases[i].height, cases[i].columns)};
+
+        ck_assert_msg(takes(&da_codelet_stedc, 3, o, &args, sizeof args) == cases[i].tridiagonal,
+                      "stedc, case %zu", i);
+        ck_assert_msg(takes(&da_codelet_bdsdc_leaf, 4, o, &args, sizeof args) == cases[i].bidiagonal,
+                      "bdsdc_leaf, case %zu", i);
+        drop_all(4, o);
+    }
+}
+END_TEST
+
 /* Matrices whose eigenvalues or singular values take more workspace than 32 bits count. */
 START_TEST(too_large)
 {
-    enum { GESDD, HEEVD };
+    enum { GESDD, HEEVD, LEAF };
     static const struct {
         int what;
         int64_t m, n;
         bool fits;
     } cases[] = {{HEEVD, 23000, 23000, true}, {HEEVD, 23300, 23300, false}, {HEEVD, 40000, 40000, false},
                  {GESDD, 20000, 20000, true}, {GESDD, 21000, 21000, false}, {GESDD, 46000, 30, true},
-                 {GESDD, 65536, 399, false},  {GESDD, 100000, 100, false}};
+                 {GESDD, 65536, 399, false},  {GESDD, 100000, 100, false},  {LEAF, 20000, 20000, true},
+                 {LEAF, 30000, 20000, true},  {LEAF, 23300, 23300, false}};
     const da_heevd_args heevd = {DA_LOWER, 1};
     const da_gesdd_args gesdd = {0};
+    const da_stedc_args leaf_args = {0};
+    const da_bdsdc_args values = {0};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const int64_t m = cases[i].m, n = cases[i].n;
@@ -1980,6 +2315,20 @@ START_TEST(too_large)
 
         if (cases[i].what == HEEVD) {
             ck_assert_int_eq(takes(&da_codelet_heevd, 2, o, &heevd, sizeof heevd), cases[i].fits);
+        } else if (cases[i].what == LEAF) {
+            const operand d = {.dtype = DA_F64, .ndim = 1, .shape = {n}, .strides = {1}},
+                          e = {.dtype = DA_F64, .ndim = 1, .shape = {m}, .strides = {1}},
+                          four = {.dtype = DA_F64, .ndim = 2, .shape = {n, 4}, .strides = {1, n}};
+
+            ck_assert_int_eq(
+                takes(&da_codelet_stedc, 3, (operand[]){d, e, o[0]}, &leaf_args, sizeof leaf_args),
+                cases[i].fits);
+            ck_assert_int_eq(takes(&da_codelet_sterf, 2, (operand[]){d, d}, NULL, 0), cases[i].fits);
+            ck_assert_int_eq(
+                takes(&da_codelet_bdsdc_leaf, 4, (operand[]){d, e, o[0], o[0]}, &leaf_args, sizeof leaf_args),
+                cases[i].fits);
+            ck_assert_int_eq(takes(&da_codelet_bdsdc_values, 2, (operand[]){four, d}, &values, sizeof values),
+                             cases[i].fits);
         } else {
             ck_assert_int_eq(takes(&da_codelet_gesdd, 4, o, &gesdd, sizeof gesdd), cases[i].fits);
             ck_assert_int_eq(takes(&da_codelet_gesdd_values, 2, o, &gesdd, sizeof gesdd), cases[i].fits);
@@ -2177,7 +2526,7 @@ START_TEST(programs_refused)
 {
     enum { ROWS = 20, N = 12, PANEL = 4 };
     static int device;
-    const da_dtype t = dtypes[_i];
+    const da_dtype t = dtypes[_i], real = is_single(t) ? DA_F32 : DA_F64;
     const da_potrf_args potrf_args = {DA_LOWER, 0, 0, 0};
     const da_trsm_checked_args trsm_args = {{DA_LOWER, 0, {1, 0}}, 0};
     const da_pivot_args pivot_args = {0};
@@ -2185,6 +2534,7 @@ START_TEST(programs_refused)
     const da_heevd_args heevd_args = {DA_UPPER, 1};
     const da_gesdd_args gesdd_args = {0};
     const da_hetrd_args column = {.column = 1};
+    const da_stedc_args leaf_args = {2};
     struct {
         const da_codelet *codelet;
         const void *value;
@@ -2229,6 +2579,17 @@ START_TEST(programs_refused)
          5,
          {matrix(t, 1, N - 2), matrix(t, ROWS, 2 * PANEL), matrix(t, N, 2 * PANEL), matrix(t, ROWS, 2),
           matrix(t, PANEL, 4)}},
+        {&da_codelet_stedc,
+         &leaf_args,
+         sizeof leaf_args,
+         3,
+         {random_reals(t, N), random_reals(t, ROWS), matrix(t, ROWS, N)}},
+        {&da_codelet_sterf, NULL, 0, 2, {random_reals(t, N), random_reals(t, N)}},
+        {&da_codelet_bdsdc_leaf,
+         &leaf_args,
+         sizeof leaf_args,
+         4,
+         {random_reals(t, N), random_reals(t, ROWS), matrix(real, ROWS, N), matrix(real, ROWS, N)}},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -2243,6 +2604,78 @@ START_TEST(programs_refused)
     }
     cuda_ok(cudaSetDevice(0));
     *pretended = (struct cuda_on_host){.capability = 90};
+}
+END_TEST
+
+/* Solvers that find no result: their devInfo is 2. */
+START_TEST(not_converged)
+{
+    enum { ROWS = 20, N = 12 };
+    const da_dtype t = dtypes[_i], real = is_single(t) ? DA_F32 : DA_F64;
+    const da_heevd_args heevd_args = {DA_LOWER, 1};
+    const da_gesdd_args gesdd_args = {0};
+    const da_stedc_args leaf_args = {2};
+    const da_bdsdc_args values_args = {100};
+    struct {
+        const da_codelet *codelet;
+        const void *value;
+        size_t size;
+        int n, fault;
+        bool nan; /* in all that is written */
+        operand o[OPERANDS];
+    } cases[] = {
+        {&da_codelet_heevd,
+         &heevd_args,
+         sizeof heevd_args,
+         2,
+         N + 2,
+         false,
+         {positive(t, 0, N), reals(t, 0, N)}},
+        {&da_codelet_gesdd_values,
+         &gesdd_args,
+         sizeof gesdd_args,
+         2,
+         N + 2,
+         false,
+         {matrix(t, ROWS, N), reals(t, 0, N)}},
+        {&da_codelet_stedc,
+         &leaf_args,
+         sizeof leaf_args,
+         3,
+         ROWS + 2,
+         true,
+         {random_reals(t, N), random_reals(t, ROWS), matrix(t, ROWS, N)}},
+        {&da_codelet_sterf, NULL, 0, 2, N + 2, true, {random_reals(t, N), random_reals(t, N)}},
+        {&da_codelet_bdsdc_values,
+         &values_args,
+         sizeof values_args,
+         2,
+         102,
+         true,
+         {matrix(t, N, 4), reals(t, 0, N)}},
+        {&da_codelet_bdsdc_leaf,
+         &leaf_args,
+         sizeof leaf_args,
+         4,
+         2,
+         true,
+         {random_reals(t, N), random_reals(t, ROWS), matrix(real, ROWS, N), matrix(real, ROWS, N)}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        operand *const o = cases[i].o;
+
+        pretended->not_converged = 1;
+        ck_assert(on_device(cases[i].codelet, cases[i].n, o, cases[i].value, cases[i].size));
+        ck_assert_int_eq(pretended->not_converged, 0);
+        ck_assert_msg(*device_info == cases[i].fault, "%s: %lld", cases[i].codelet->name,
+                      (long long)*device_info);
+        if (cases[i].nan)
+            no_numbers(cases[i].codelet->name, &o[cases[i].codelet == &da_codelet_bdsdc_values]);
+        for (int k = 2; k < cases[i].n && cases[i].nan; k++)
+            no_numbers(cases[i].codelet->name, &o[k]);
+        drop_all(cases[i].n, o);
+    }
 }
 END_TEST
 
@@ -2312,7 +2745,7 @@ START_TEST(compiles_own)
     ck_ok(cuda_bring_in_range(&call, dtypes[_i], &a, true, 1e-9, NULL, NULL, NULL));
     ck_ok(cuda_mirror(&call, dtypes[_i], &a));
     ck_ok(cuda_gather(&call, dtypes[_i], &a, true, NULL));
-    ck_ok(cuda_scale_by(&call, dtypes[_i], 4, NULL, NULL));
+    ck_ok(cuda_scale_by(&call, dtypes[_i], 4, NULL, NULL, true));
     ck_ok(cuda_conj_row(&call, dtypes[_i], &a, NULL));
     ck_ok(cuda_finish_w(&call, dtypes[_i], 4, NULL, NULL, NULL));
     ck_ok(cuda_reflect(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL));
@@ -2323,13 +2756,16 @@ START_TEST(compiles_own)
     ck_ok(cuda_ldl_unpack(&call, dtypes[_i], &a, &a, NULL, false));
     ck_ok(cuda_ldl_exchange(&call, dtypes[_i], &a, NULL, false));
     ck_ok(cuda_ldl_divide(&call, dtypes[_i], &a, &a, NULL, false, false));
-    ck_ok(cuda_bidiagonal(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL));
+    ck_ok(cuda_bidiagonal(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL, true));
     ck_ok(cuda_merge_vectors(&call, real, CUDA_EIGEN, &a, &a, 0, &a, NULL));
     ck_ok(cuda_merge_pack(&call, real, &a, &a, 0, &a));
     ck_ok(cuda_merge_order(&call, real, false, &a, &a, NULL, NULL));
+    ck_ok(cuda_dense(&call, real, &a, NULL, NULL, 4, 0, NULL));
+    ck_ok(cuda_place(&call, dtypes[_i], &a, 0, &a, true, NULL));
+    ck_ok(cuda_state_fault(&call, real, NULL, 0, true));
     if (is_complex(dtypes[_i]))
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
-    ck_assert_int_eq(compiled, 30 + is_complex(dtypes[_i]));
+    ck_assert_int_eq(compiled, 33 + is_complex(dtypes[_i]));
 }
 END_TEST
 
@@ -2359,10 +2795,12 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("conditions", DTYPES, rcond),
         DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply),
         DA_CASE_LOOP("merges", DTYPES, stedc_product, bdsdc_begin, bdsdc_product),
+        DA_CASE_LOOP("leaves", DTYPES, stedc, sterf, tridiagonal_of_nan, bdsdc_values, bdsdc_leaf,
+                     bdsdc_leaf_of_nan),
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
-        DA_CASE("sizes", too_large),
+        DA_CASE("sizes", too_large, leaves_refused),
         DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr, tpqrt, tpqrt_of_nan, geqp3,
                      geqp3_of_columns_alike, geqp3_of_nan),
     };
@@ -2370,7 +2808,7 @@ int main(int argc, char **argv)
     const da_test_case memory[] = {DA_CASE("memory", locked_pages), DA_CASE("kept", refused_by_the_driver)};
     const da_test_case pretending[] = {
         DA_CASE("device", too_old, first_is_taken, described, nothing_launched, scratch_of_two_kinds),
-        DA_CASE_LOOP("programs", DTYPES, programs_refused)};
+        DA_CASE_LOOP("programs", DTYPES, programs_refused), DA_CASE_LOOP("no result", DTYPES, not_converged)};
     int devices = 0, status = EXIT_SUCCESS;
 
     this_program = argv[0];
@@ -2400,7 +2838,7 @@ int main(int argc, char **argv)
         ran = da_test_run("CUDA, memory", memory, 2);
     pretended = dlsym(RTLD_DEFAULT, "cuda_on_host");
     if (ran == EXIT_SUCCESS && pretended)
-        ran = da_test_run("CUDA, pretended", pretending, 2);
+        ran = da_test_run("CUDA, pretended", pretending, sizeof pretending / sizeof pretending[0]);
     return ran == EXIT_SUCCESS ? status : ran;
 }
 #endif

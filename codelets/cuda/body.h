@@ -44,6 +44,12 @@
 #define DA_REAL_BLAS(name, ...)                                                                              \
     BLAS_TRY(call, "cublas" #name, DA_NAME_(cublas, DA_PASTE2(DA_REAL_OF_, DA_LETTER), name), lane->blas,    \
              __VA_ARGS__)
+#define DA_REAL_SOLVER(name, ...)                                                                            \
+    SOLVER_TRY(call, "cusolverDn" #name, DA_NAME_(cusolverDn, DA_PASTE2(DA_REAL_OF_, DA_LETTER), name),      \
+               lane->solver, __VA_ARGS__)
+#define DA_REAL_SOLVER_ASK(name, ...)                                                                        \
+    SOLVER_ASK(call, "cusolverDn" #name, DA_NAME_(cusolverDn, DA_PASTE2(DA_REAL_OF_, DA_LETTER), name),      \
+               lane->solver, __VA_ARGS__)
 
 #if DA_COMPLEX
 #define DA_ELEMENT(z) ((DA_T){(DA_REAL)(z).re, (DA_REAL)(z).im})

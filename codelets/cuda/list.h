@@ -43,9 +43,13 @@
     K(stedc_product,     RR, RR, RR, W) \
     K(bdsdc_begin,       R, WV, WV)  \
     K(bdsdc_product,     RR, RR, RR, RV, W) \
+    K(stedc,             RWV, RV, W) \
+    K(sterf,             RWV, RWV)   \
+    K(bdsdc_values,      R, WV)      \
     K(getrf_nopivot,     RW)
 /* of real dtypes alone */
 #define CUDA_REAL_KERNELS(K)         \
+    K(bdsdc_leaf,        RWV, RV, W, W) \
     K(merge_pack,        RR, RR, WR) \
     K(stedc_order,       WR, RR, RV, WV) \
     K(bdsdc_order,       WR, RR, RV, WV)

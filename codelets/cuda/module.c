@@ -25,6 +25,7 @@ enum {
     WR = 2 + KIND_WRITTEN + KIND_REAL,
     RV = 1 + KIND_REAL,
     WV = 1 + KIND_WRITTEN + KIND_REAL,
+    RWV = 1 + KIND_WRITTEN + KIND_REAL,
     MOST_BUFFERS = 5
 };
 
@@ -357,6 +358,40 @@ static bool bdsdc_begin_fits(const da_call *call)
     return n > 0 && are(extents_of(call, 0), n, 4) && length_of(call, 1) == n && length_of(call, 2) == n;
 }
 
+static bool stedc_fits(const da_call *call)
+{
+    const da_stedc_args *args = call->values[0].data;
+    const extents z = extents_of(call, 2);
+
+    return length_of(call, 0) == z.n && length_of(call, 1) == z.m && args->at >= 0 && args->at <= z.m - z.n &&
+           da_heevd_one_task(z.n);
+}
+
+static bool sterf_fits(const da_call *call)
+{
+    const int64_t n = length_of(call, 0);
+
+    return length_of(call, 1) == n && da_heevd_one_task(n);
+}
+
+static bool bdsdc_values_fits(const da_call *call)
+{
+    const int64_t n = extents_of(call, 0).m;
+
+    return are(extents_of(call, 0), n, 4) && length_of(call, 1) == n && da_gesdd_one_task(n, n);
+}
+
+static bool bdsdc_leaf_fits(const da_call *call)
+{
+    const da_stedc_args *args = call->values[0].data;
+    const extents u = extents_of(call, 2), v = extents_of(call, 3);
+    const int64_t n = length_of(call, 0), columns = v.n;
+
+    return n > 0 && (columns == n || columns == n + 1) && u.n == columns && args->at >= 0 &&
+           args->at <= least(u.m, v.m) - columns && args->at <= length_of(call, 1) - (columns - 1) &&
+           da_gesdd_one_task(columns, n);
+}
+
 static bool merge_pack_fits(const da_call *call)
 {
     const extents q = extents_of(call, 1), packed = extents_of(call, 2);
@@ -472,6 +507,10 @@ RUN_(gebrd_multiply)
 RUN_(stedc_product)
 RUN_(bdsdc_begin)
 RUN_(bdsdc_product)
+RUN_(stedc)
+RUN_(sterf)
+RUN_(bdsdc_values)
+RUN_(bdsdc_leaf)
 RUN_(merge_pack)
 RUN_(stedc_order)
 RUN_(bdsdc_order)

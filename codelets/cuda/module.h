@@ -169,7 +169,8 @@ enum {
     CUDA_FAULT = 128,       /* cuda_spectral_fault() */
     CUDA_RANGE = 256,       /* cuda_bring_in_range(), cuda_mirror() */
     CUDA_COLUMN = 512,      /* cuda_gather(), cuda_scale_by(), cuda_conj_row() */
-    CUDA_REFLECTOR = 1024   /* cuda_finish_w(), cuda_reflect() */
+    CUDA_REFLECTOR = 1024,  /* cuda_finish_w(), cuda_reflect() */
+    CUDA_DENSE = 2048       /* cuda_dense(), cuda_place(), cuda_state_fault() */
 };
 da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs);
 
@@ -268,6 +269,24 @@ da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, c
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
 
+/* ---- tridiagonal and bidiagonal matrices ---- */
+
+/* What is kept of a solver: cuSOLVER's devInfo, and whether it got zeros. */
+enum { CUDA_FAILED, CUDA_ZEROS, CUDA_STATE };
+
+/* a = d on its diagonal and below it e from `at` on, the rest zeros; d's ends less what e has beside them (cpu/stedc.inc). All of a is zeros if
+ * any of these, or of e's `count` elements, is not finite. The dtype is real. */
+da_status cuda_dense(const da_call *call, da_dtype dtype, const cuda_matrix *a, const void *d, const void *e,
+                     int count, int64_t at, const int *state);
+
+/* to, of dtype, has `from`, of its parts, or with `turned` its transpose, from row `at` on, and zeros beside it. Without a result it is all NaN. */
+da_status cuda_place(const da_call *call, da_dtype dtype, const cuda_matrix *to, int64_t at,
+                     const cuda_matrix *from, bool turned, const int *state);
+
+/* Merges into *call->info offset + devInfo if that is > 0, or with zeros_too offset + 1 if the solver got zeros. */
+da_status cuda_state_fault(const da_call *call, da_dtype dtype, const int *state, int64_t offset,
+                           bool zeros_too);
+
 /* ---- the steps of hetrd and gebrd ---- */
 
 /* All of a, or its lower triangle, times what brings its largest part between `lowest` and 1 / lowest; *told, of the real dtype, becomes that number,
@@ -282,15 +301,17 @@ da_status cuda_mirror(const da_call *call, da_dtype dtype, const cuda_matrix *a)
 da_status cuda_gather(const da_call *call, da_dtype dtype, const cuda_matrix *parts, bool pieces,
                       const void *y);
 
-/* x *= *factor */
-da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor);
+/* x *= *factor, or x /= *factor */
+da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor,
+                        bool divide);
 
 /* y = a row's conjugate */
 da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *row, const void *y);
 
-/* d and e, of n reals each, from what gebrd has on and above the diagonal, divided by the last number above. */
+/* d and e, of n reals each, from what gebrd has on and above the diagonal: divided by the last number above, or as they are with that number at
+ * e's end. */
 da_status cuda_bidiagonal(const da_call *call, da_dtype dtype, int n, const void *d, const void *e,
-                          const void *diagonal, const void *above);
+                          const void *diagonal, const void *above, bool divide);
 
 /* y = tau y - tau / 2 ((tau y)^H x) x */
 da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,

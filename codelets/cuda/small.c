@@ -478,6 +478,65 @@ static const char widen_text[] =
     "        DATA(T, to)[i + GROUP * to_ld] = NUMBER(DATA(const REAL, from)[i + GROUP * from_ld]);\n"
     "}\n";
 
+/* ---- tridiagonal and bidiagonal matrices ---- */
+
+/* A work-group a column, which looks at all of d and e. */
+static const char dense_text[] =
+    "enum { FAILED, ZEROS };\n"
+    "FUNCTION REAL on_diagonal(GLOBAL const REAL *d, GLOBAL const REAL *e, i64 i, i64 n, i64 count, i64 at)\n"
+    "{\n"
+    "    const REAL above = i == 0 && at > 0 ? fabs(e[at - 1]) : 0;\n"
+    "    return d[i] - above - (i == n - 1 && at + n < count ? fabs(e[at + n - 1]) : 0);\n"
+    "}\n"
+    "KERNEL(dense)(BUFFER(REAL, a), BUFFER(i32, state), BUFFER(const REAL, d), BUFFER(const REAL, e), "
+    "VALUE(i64, m),\n"
+    "              VALUE(i64, n), VALUE(i64, ld), VALUE(i64, count), VALUE(i64, at))\n"
+    "{\n"
+    "    LOCAL int flags[256];\n"
+    "    GLOBAL const REAL *diagonal = DATA(const REAL, d), *beside = DATA(const REAL, e);\n"
+    "    GLOBAL REAL *x = DATA(REAL, a) + GROUP * ld;\n"
+    "    int bad = 0;\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        const REAL one = on_diagonal(diagonal, beside, i, n, count, at);\n"
+    "        bad |= one - one != 0;\n"
+    "    }\n"
+    "    for (i64 i = LANE; i < count; i += LANES)\n"
+    "        bad |= beside[i] - beside[i] != 0;\n"
+    "    flags[LANE] = bad;\n"
+    "    BARRIER();\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        bad |= flags[k];\n"
+    "    for (i64 i = LANE; i < m; i += LANES)\n"
+    "        x[i] = bad            ? 0\n"
+    "               : i == GROUP     ? on_diagonal(diagonal, beside, i, n, count, at)\n"
+    "               : i == GROUP + 1 ? beside[at + GROUP]\n"
+    "                                : 0;\n"
+    "    if (GROUP == 0 && LANE == 0)\n"
+    "        DATA(i32, state)[ZEROS] = bad;\n"
+    "}\n"
+    /* `down` and `right` lead to the element below and to the one on the right. */
+    "KERNEL(place)(BUFFER(T, to), BUFFER(const REAL, from), BUFFER(const i32, state), VALUE(i64, rows), "
+    "VALUE(i64, ld),\n"
+    "              VALUE(i64, at), VALUE(i64, m), VALUE(i64, n), VALUE(i64, down), VALUE(i64, right), "
+    "VALUE(f64, nan))\n"
+    "{\n"
+    "    GLOBAL const REAL *x = DATA(const REAL, from) + GROUP * right;\n"
+    "    const int none = DATA(const i32, state)[ZEROS] || DATA(const i32, state)[FAILED] > 0;\n"
+    "    for (i64 i = LANE; i < rows; i += LANES) {\n"
+    "        const int inside = GROUP < n && i >= at && i < at + m;\n"
+    "        DATA(T, to)[i + GROUP * ld] = NUMBER(none ? (REAL)nan : inside ? x[(i - at) * down] : 0);\n"
+    "    }\n"
+    "}\n"
+    "KERNEL(state_fault)(BUFFER(i64, info), BUFFER(const i32, state), VALUE(i64, offset), VALUE(i64, "
+    "zeros_too))\n"
+    "{\n"
+    "    GLOBAL const i32 *s = DATA(const i32, state);\n"
+    "    GLOBAL i64 *fault = DATA(i64, info);\n"
+    "    const i64 mine = s[ZEROS] ? zeros_too : s[FAILED];\n"
+    "    if (LANE == 0 && mine > 0 && (*fault == 0 || offset + mine < *fault))\n"
+    "        *fault = offset + mine;\n"
+    "}\n";
+
 /* ---- steps to tridiagonal and bidiagonal form ---- */
 
 /* The largest part of each row's numbers, a row a work-item. */
@@ -541,11 +600,12 @@ static const char column_text[] =
     "    if (i < m)\n"
     "        DATA(T, y)[i] = sum;\n"
     "}\n"
-    "KERNEL(scale_by)(BUFFER(T, x), BUFFER(const T, factor), VALUE(i64, n))\n"
+    "KERNEL(scale_by)(BUFFER(T, x), BUFFER(const T, factor), VALUE(i64, n), VALUE(i64, divide))\n"
     "{\n"
     "    const i64 i = GROUP * LANES + LANE;\n"
+    "    const T by = *DATA(const T, factor);\n"
     "    if (i < n)\n"
-    "        DATA(T, x)[i] = PRODUCT(*DATA(const T, factor), DATA(T, x)[i]);\n"
+    "        DATA(T, x)[i] = divide ? QUOTIENT(DATA(T, x)[i], by) : PRODUCT(by, DATA(T, x)[i]);\n"
     "}\n"
     "KERNEL(conj_row)(BUFFER(T, y), BUFFER(const T, x), VALUE(i64, n), VALUE(i64, ld))\n"
     "{\n"
@@ -554,13 +614,14 @@ static const char column_text[] =
     "        DATA(T, y)[i] = CONJ(DATA(const T, x)[i * ld]);\n"
     "}\n"
     "KERNEL(bidiagonal)(BUFFER(REAL, d), BUFFER(REAL, e), BUFFER(const T, diagonal), BUFFER(const T, "
-    "above), VALUE(i64, n))\n"
+    "above), VALUE(i64, n),\n"
+    "                   VALUE(i64, divide))\n"
     "{\n"
     "    const i64 i = GROUP * LANES + LANE;\n"
     "    if (i < n) {\n"
-    "        const REAL factor = RE(DATA(const T, above)[n - 1]);\n"
+    "        const REAL last = RE(DATA(const T, above)[n - 1]), factor = divide ? last : 1;\n"
     "        DATA(REAL, d)[i] = RE(DATA(const T, diagonal)[i]) / factor;\n"
-    "        DATA(REAL, e)[i] = (i + 1 < n ? RE(DATA(const T, above)[i]) : 0) / factor;\n"
+    "        DATA(REAL, e)[i] = (i + 1 < n || !divide ? RE(DATA(const T, above)[i]) : 0) / factor;\n"
     "    }\n"
     "}\n";
 
@@ -678,7 +739,8 @@ da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs)
                {CUDA_FAULT, DA_F64, spectral_fault_text},
                {CUDA_RANGE, 0, range_text},
                {CUDA_COLUMN, 0, column_text},
-               {CUDA_REFLECTOR, 0, reflector_text}};
+               {CUDA_REFLECTOR, 0, reflector_text},
+               {CUDA_DENSE, 0, dense_text}};
     char source[SOURCE];
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -905,6 +967,41 @@ da_status cuda_spectral_fault(const da_call *call, const int *found, int n, cons
                                           CUDA_VALUE(count)});
 }
 
+da_status cuda_dense(const da_call *call, da_dtype dtype, const cuda_matrix *a, const void *d, const void *e,
+                     int count, int64_t at, const int *state)
+{
+    const int64_t m = a->m, n = a->n, ld = a->ld, length = count;
+
+    return launch(call, dtype, "dense", dense_text, n, 9,
+                  (const da_device_arg[]){CUDA_ADDRESS(a->data), CUDA_ADDRESS(state), CUDA_ADDRESS(d),
+                                          CUDA_ADDRESS(e), CUDA_VALUE(m), CUDA_VALUE(n), CUDA_VALUE(ld),
+                                          CUDA_VALUE(length), CUDA_VALUE(at)});
+}
+
+da_status cuda_place(const da_call *call, da_dtype dtype, const cuda_matrix *to, int64_t at,
+                     const cuda_matrix *from, bool turned, const int *state)
+{
+    const int64_t rows = to->m, ld = to->ld, m = turned ? from->n : from->m, n = turned ? from->m : from->n,
+                  down = turned ? from->ld : 1, right = turned ? 1 : from->ld;
+    const double nan = (double)NAN;
+
+    return launch(call, dtype, "place", dense_text, to->n, 11,
+                  (const da_device_arg[]){CUDA_ADDRESS(to->data), CUDA_ADDRESS(from->data),
+                                          CUDA_ADDRESS(state), CUDA_VALUE(rows), CUDA_VALUE(ld),
+                                          CUDA_VALUE(at), CUDA_VALUE(m), CUDA_VALUE(n), CUDA_VALUE(down),
+                                          CUDA_VALUE(right), CUDA_VALUE(nan)});
+}
+
+da_status cuda_state_fault(const da_call *call, da_dtype dtype, const int *state, int64_t offset,
+                           bool zeros_too)
+{
+    const int64_t zeros = zeros_too;
+
+    return launch(call, dtype, "state_fault", dense_text, 1, 4,
+                  (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(state), CUDA_VALUE(offset),
+                                          CUDA_VALUE(zeros)});
+}
+
 da_status cuda_bring_in_range(const da_call *call, da_dtype dtype, const cuda_matrix *a, bool lower,
                               double lowest, const int *bad, void *sizes, const void *told)
 {
@@ -942,12 +1039,14 @@ da_status cuda_gather(const da_call *call, da_dtype dtype, const cuda_matrix *pa
                                           CUDA_VALUE(count), CUDA_VALUE(ld), CUDA_VALUE(apart)});
 }
 
-da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor)
+da_status cuda_scale_by(const da_call *call, da_dtype dtype, int n, const void *x, const void *factor,
+                        bool divide)
 {
-    const int64_t count = n;
+    const int64_t count = n, by = divide;
 
-    return launch(call, dtype, "scale_by", column_text, (count + LANES - 1) / LANES, 3,
-                  (const da_device_arg[]){CUDA_ADDRESS(x), CUDA_ADDRESS(factor), CUDA_VALUE(count)});
+    return launch(
+        call, dtype, "scale_by", column_text, (count + LANES - 1) / LANES, 4,
+        (const da_device_arg[]){CUDA_ADDRESS(x), CUDA_ADDRESS(factor), CUDA_VALUE(count), CUDA_VALUE(by)});
 }
 
 da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *row, const void *y)
@@ -960,13 +1059,13 @@ da_status cuda_conj_row(const da_call *call, da_dtype dtype, const cuda_matrix *
 }
 
 da_status cuda_bidiagonal(const da_call *call, da_dtype dtype, int n, const void *d, const void *e,
-                          const void *diagonal, const void *above)
+                          const void *diagonal, const void *above, bool divide)
 {
-    const int64_t count = n;
+    const int64_t count = n, by = divide;
 
-    return launch(call, dtype, "bidiagonal", column_text, (count + LANES - 1) / LANES, 5,
+    return launch(call, dtype, "bidiagonal", column_text, (count + LANES - 1) / LANES, 6,
                   (const da_device_arg[]){CUDA_ADDRESS(d), CUDA_ADDRESS(e), CUDA_ADDRESS(diagonal),
-                                          CUDA_ADDRESS(above), CUDA_VALUE(count)});
+                                          CUDA_ADDRESS(above), CUDA_VALUE(count), CUDA_VALUE(by)});
 }
 
 da_status cuda_finish_w(const da_call *call, da_dtype dtype, int n, const void *y, const void *x,
