@@ -1004,3 +1004,87 @@ TRIDIAGONAL(S, s, float, float, float, sytrd)
 TRIDIAGONAL(D, d, double, double, double, sytrd)
 TRIDIAGONAL(C, c, cuComplex, float, lapack_complex_float, hetrd)
 TRIDIAGONAL(Z, z, cuDoubleComplex, double, lapack_complex_double, hetrd)
+
+cusolverStatus_t cusolverDnCreateParams(cusolverDnParams_t *params)
+{
+    *params = calloc(1, 1);
+    return *params ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_ALLOC_FAILED;
+}
+
+cusolverStatus_t cusolverDnDestroyParams(cusolverDnParams_t params)
+{
+    free(params);
+    return CUSOLVER_STATUS_SUCCESS;
+}
+
+#if CUSOLVER_VERSION >= 11701
+enum { GEEV_DEVICE = 300, GEEV_HOST = 500 };
+
+/* Right vectors alone, with complex values of a real matrix, too, as the module has it. */
+cusolverStatus_t cusolverDnXgeev_bufferSize(cusolverDnHandle_t h, cusolverDnParams_t params,
+                                            cusolverEigMode_t left, cusolverEigMode_t right, int64_t n,
+                                            cudaDataType a_type, const void *a, int64_t lda,
+                                            cudaDataType w_type, const void *w, cudaDataType vl_type,
+                                            const void *vl, int64_t ldvl, cudaDataType vr_type,
+                                            const void *vr, int64_t ldvr, cudaDataType type, size_t *device,
+                                            size_t *host)
+{
+    const bool single = a_type == CUDA_R_32F || a_type == CUDA_C_32F;
+
+    (void)h, (void)vl;
+    *device = GEEV_DEVICE;
+    *host = GEEV_HOST;
+    return params && a && w && left == CUSOLVER_EIG_MODE_NOVECTOR && lda >= n && ldvl >= 1 &&
+                   ldvr >= (right == CUSOLVER_EIG_MODE_VECTOR ? n : 1) &&
+                   (right == CUSOLVER_EIG_MODE_NOVECTOR || vr) && vl_type == a_type && vr_type == a_type &&
+                   type == a_type && w_type == (single ? CUDA_C_32F : CUDA_C_64F)
+               ? CUSOLVER_STATUS_SUCCESS
+               : CUSOLVER_STATUS_INVALID_VALUE;
+}
+
+#define REAL_GEEV(l, R)                                                                                      \
+    static int l##geev(char job, int n, void *a, int lda, R *w, void *v, int ldv)                            \
+    {                                                                                                        \
+        R *const re = calloc(2 * (size_t)n, sizeof *re), *const im = re + n;                                 \
+        const int info = LAPACKE_##l##geev(LAPACK_COL_MAJOR, 'N', job, n, a, lda, re, im, NULL, 1, v, ldv);  \
+        for (int i = 0; i < n; i++) {                                                                        \
+            w[2 * i] = re[i];                                                                                \
+            w[2 * i + 1] = im[i];                                                                            \
+        }                                                                                                    \
+        free(re);                                                                                            \
+        return info;                                                                                         \
+    }
+REAL_GEEV(s, float)
+REAL_GEEV(d, double)
+
+cusolverStatus_t cusolverDnXgeev(cusolverDnHandle_t h, cusolverDnParams_t params, cusolverEigMode_t left,
+                                 cusolverEigMode_t right, int64_t n, cudaDataType a_type, void *a,
+                                 int64_t lda, cudaDataType w_type, void *w, cudaDataType vl_type, void *vl,
+                                 int64_t ldvl, cudaDataType vr_type, void *vr, int64_t ldvr,
+                                 cudaDataType type, void *device, size_t device_bytes, void *host,
+                                 size_t host_bytes, int *info)
+{
+    const char job = right == CUSOLVER_EIG_MODE_VECTOR ? 'V' : 'N';
+    const int order = (int)n, ld = (int)lda, ldv = (int)ldvr;
+    size_t device_least, host_least;
+    const cusolverStatus_t status =
+        cusolverDnXgeev_bufferSize(h, params, left, right, n, a_type, a, lda, w_type, w, vl_type, vl, ldvl,
+                                   vr_type, vr, ldvr, type, &device_least, &host_least);
+
+    if (status != CUSOLVER_STATUS_SUCCESS || device_bytes < device_least || host_bytes < host_least)
+        return CUSOLVER_STATUS_INVALID_VALUE;
+    memset(device, 0xff, device_bytes);
+    memset(host, 0xff, host_bytes);
+    switch (a_type) {
+    case CUDA_R_32F: *info = sgeev(job, order, a, ld, w, vr, ldv); break;
+    case CUDA_R_64F: *info = dgeev(job, order, a, ld, w, vr, ldv); break;
+    case CUDA_C_32F:
+        *info = LAPACKE_cgeev(LAPACK_COL_MAJOR, 'N', job, order, a, ld, w, NULL, 1, vr, ldv);
+        break;
+    default: *info = LAPACKE_zgeev(LAPACK_COL_MAJOR, 'N', job, order, a, ld, w, NULL, 1, vr, ldv); break;
+    }
+    if (fails(&cuda_on_host.not_converged))
+        *info = 2;
+    return CUSOLVER_STATUS_SUCCESS;
+}
+#endif

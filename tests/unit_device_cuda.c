@@ -143,10 +143,10 @@ static operand pivots(int64_t n)
     return o;
 }
 
-/* batch (or 0: no such axis) vectors of the real dtype that belongs to t */
-static operand reals(da_dtype t, int64_t batch, int64_t n)
+/* batch (or 0: no such axis) vectors of zeros */
+static operand vectors(da_dtype t, int64_t batch, int64_t n)
 {
-    operand o = {.dtype = is_single(t) ? DA_F32 : DA_F64, .ndim = batch ? 2 : 1};
+    operand o = {.dtype = t, .ndim = batch ? 2 : 1};
 
     o.shape[0] = batch ? batch : n;
     o.shape[1] = n;
@@ -157,6 +157,24 @@ static operand reals(da_dtype t, int64_t batch, int64_t n)
     ck_assert_ptr_nonnull(o.host);
     return o;
 }
+
+/* of the real dtype that belongs to t, or the complex one */
+static operand reals(da_dtype t, int64_t batch, int64_t n)
+{
+    return vectors(is_single(t) ? DA_F32 : DA_F64, batch, n);
+}
+
+#if CUDA_HAS_GEEV
+static da_dtype complex_of(da_dtype t)
+{
+    return is_single(t) ? DA_C64 : DA_C128;
+}
+
+static operand complexes(da_dtype t, int64_t batch, int64_t n)
+{
+    return vectors(complex_of(t), batch, n);
+}
+#endif
 
 /* Numbers in [-1, 1]. */
 static operand random_reals(da_dtype t, int64_t n)
@@ -1340,6 +1358,138 @@ START_TEST(gesdd_of_nan)
 }
 END_TEST
 
+#if CUDA_HAS_GEEV
+
+enum { MOST_VALUES = 370 };
+
+static double _Complex value_of(const operand *w, const char *memory, int64_t i)
+{
+    double _Complex z = get(w->dtype, memory, GAP + i, 0);
+
+    ((double *)&z)[1] = get(w->dtype, memory, GAP + i, 1);
+    return z;
+}
+
+/* The same values in any order. */
+static void same_values(int n, const operand *a, const char *a_memory, const operand *b, const char *b_memory,
+                        double tolerance)
+{
+    bool used[MOST_VALUES] = {false};
+
+    for (int i = 0; i < n; i++) {
+        const double _Complex value = value_of(a, a_memory, i);
+        int nearest = -1;
+
+        for (int j = 0; j < n; j++)
+            if (!used[j] && (nearest < 0 || cabs(value - value_of(b, b_memory, j)) <
+                                                cabs(value - value_of(b, b_memory, nearest))))
+                nearest = j;
+        used[nearest] = true;
+        ck_assert_msg(cabs(value - value_of(b, b_memory, nearest)) <= tolerance,
+                      "value %d of %d is off by %g", i, n, cabs(value - value_of(b, b_memory, nearest)));
+    }
+}
+
+/* Vectors of length 1, whose largest part is real. */
+static void normalized(da_dtype t, int n, const double _Complex *v)
+{
+    const double slack = 30 * n * (is_single(t) ? FLT_EPSILON : DBL_EPSILON);
+
+    for (int j = 0; j < n; j++) {
+        const double _Complex *const x = v + (ptrdiff_t)j * n;
+        double most = 0, most_real = 0;
+
+        for (int i = 0; i < n; i++) {
+            most = fmax(most, cabs(x[i]));
+            most_real = fmax(most_real, fabs(cimag(x[i])) <= slack ? cabs(x[i]) : 0);
+        }
+        ck_assert_msg(fabs(norm_of(n, x) - 1) <= slack, "vector %d of %d is of length %g", j, n,
+                      norm_of(n, x));
+        ck_assert_msg(most_real >= most - slack, "vector %d of %d: a larger part is not real", j, n);
+    }
+}
+
+/* Real matrices have pairs: at once, after a real value, last. The last order is more than a work-group has lanes. */
+START_TEST(geev)
+{
+    static const int orders[] = {0, 1, 2, 3, 20, 21, MOST_VALUES};
+    const da_dtype t = dtypes[_i];
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON;
+
+    for (int c = 0; c < 7; c++) {
+        const int n = orders[c];
+        operand o[3] = {matrix(t, n, n), complexes(t, 0, n), matrix(complex_of(t), n, n)};
+        int64_t info;
+
+        for (int j = 0; j < n && n <= 3; j++) /* a rotation, and 2 */
+            for (int i = 0; i < n; i++)
+                put(t, o[0].host, place(&o[0], 0, i, j),
+                    i == j ? (i == n - 3 ? 2
+                              : n > 1    ? 0.6
+                                         : -3)
+                           : (n - 1 - i < 2 && n - 1 - j < 2 ? (i < j ? -0.8 : 0.8) : 0),
+                    0);
+        operand values[2] = {copy_of(&o[0]), complexes(t, 0, n)};
+        ck_assert(on_device(&da_codelet_geev, 3, o, NULL, 0));
+        ck_assert_int_eq(*device_info, 0);
+        ck_assert(on_device(&da_codelet_geev_values, 2, values, NULL, 0));
+        ck_assert_int_eq(*device_info, 0);
+        zeros_and_gaps("geev", &o[2], 0, n);
+        if (n > 0) {
+            operand original = o[0];
+            original.got = o[0].host;
+            double _Complex *const a = rows_of(&original, 0, n, n), *const v = rows_of(&o[2], 0, n, n),
+                                   *const scaled = rows_of(&o[2], 0, n, n);
+            const double size = norm_of(n * n, a);
+            double _Complex trace = 0;
+
+            for (int j = 0; j < n; j++) {
+                trace += a[j + j * n] - value_of(&o[1], o[1].got, j);
+                for (int i = 0; i < n; i++)
+                    scaled[i + j * n] *= value_of(&o[1], o[1].got, j);
+            }
+            const double ratio = residual(t, n, n, n, a, false, v, scaled, size);
+            ck_assert_msg(ratio < 30, "order %d %s: a v - v w: %g", n, da_dtype_name(t), ratio);
+            ck_assert(cabs(trace) < 30 * n * eps * size);
+            normalized(t, n, v);
+            same_values(n, &o[1], o[1].got, &values[1], values[1].got, 300 * n * eps * size);
+            on_cpu(&da_codelet_geev, 3, o, NULL, 0, &info);
+            same_values(n, &o[1], o[1].host, &o[1], o[1].got, 300 * n * eps * size);
+            free(a);
+            free(v);
+            free(scaled);
+        }
+        drop_all(3, o);
+        drop_all(2, values);
+    }
+}
+END_TEST
+
+START_TEST(geev_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int column = 0; column < 23; column += 11)
+        for (int infinite = 0; infinite < 2; infinite++) {
+            const double bad = infinite ? INFINITY : NAN;
+            operand o[3] = {matrix(t, 23, 23), complexes(t, 0, 23), matrix(complex_of(t), 23, 23)};
+
+            put(t, o[0].host, place(&o[0], 0, 22 - column, column), is_complex(t) ? 1 : bad, bad);
+            both_keep(&da_codelet_geev, "no number", 3, o, NULL, 0);
+            ck_assert_int_eq(*device_info, column + 1);
+            both_keep(&da_codelet_geev_values, "no number", 2, o, NULL, 0);
+            drop_all(3, o);
+        }
+    operand batch[3] = {matrices(t, 3, 12, 12), complexes(t, 3, 12), matrices(complex_of(t), 3, 12, 12)};
+    put(t, batch[0].host, place(&batch[0], 1, 9, 8), NAN, 0);
+    put(t, batch[0].host, place(&batch[0], 2, 9, 4), NAN, 0);
+    both(&da_codelet_geev, "the least fault of a batch", 3, batch, NULL, 0);
+    ck_assert_int_eq(*device_info, 5);
+}
+END_TEST
+
+#endif
+
 /* ---- steps of eigenvalue and singular value solvers ---- */
 
 /* with more of y on top, which becomes zeros whatever it was */
@@ -2289,6 +2439,38 @@ START_TEST(leaves_refused)
 }
 END_TEST
 
+#if CUDA_HAS_GEEV
+START_TEST(geev_refused)
+{
+    operand o[3] = {matrix(DA_F32, 5, 5), complexes(DA_F32, 0, 5), matrix(DA_C64, 5, 5)}, changed[3];
+
+    ck_assert(takes(&da_codelet_geev, 3, o, NULL, 0));
+    ck_assert(takes(&da_codelet_geev_values, 2, o, NULL, 0));
+    for (int i = 0; i < 5; i++) {
+        memcpy(changed, o, sizeof o);
+        switch (i) {
+        case 0: changed[1].dtype = DA_F32; break;
+        case 1: changed[1].dtype = DA_C128; break;
+        case 2: changed[0].shape[0] = 4; break;
+        case 3: changed[1].strides[0] = 2; break;
+        default: changed[1].shape[0] = 4; break;
+        }
+        ck_assert_msg(!takes(&da_codelet_geev, 3, changed, NULL, 0), "change %d is taken", i);
+        ck_assert_msg(!takes(&da_codelet_geev_values, 2, changed, NULL, 0), "change %d is taken", i);
+    }
+    for (int i = 0; i < 2; i++) {
+        memcpy(changed, o, sizeof o);
+        if (i)
+            changed[2].shape[1] = 4;
+        else
+            changed[2].dtype = DA_F32;
+        ck_assert_msg(!takes(&da_codelet_geev, 3, changed, NULL, 0), "change %d of v is taken", i);
+    }
+    drop_all(3, o);
+}
+END_TEST
+#endif
+
 /* Matrices whose eigenvalues or singular values take more workspace than 32 bits count. */
 START_TEST(too_large)
 {
@@ -2590,6 +2772,10 @@ START_TEST(programs_refused)
          sizeof leaf_args,
          4,
          {random_reals(t, N), random_reals(t, ROWS), matrix(real, ROWS, N), matrix(real, ROWS, N)}},
+#if CUDA_HAS_GEEV
+        {&da_codelet_geev, NULL, 0, 3, {matrix(t, N, N), complexes(t, 0, N), matrix(complex_of(t), N, N)}},
+        {&da_codelet_geev_values, NULL, 0, 2, {matrix(t, N, N), complexes(t, 0, N)}},
+#endif
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -2660,6 +2846,16 @@ START_TEST(not_converged)
          2,
          true,
          {random_reals(t, N), random_reals(t, ROWS), matrix(real, ROWS, N), matrix(real, ROWS, N)}},
+#if CUDA_HAS_GEEV
+        {&da_codelet_geev,
+         NULL,
+         0,
+         3,
+         N + 2,
+         false,
+         {matrix(t, N, N), complexes(t, 0, N), matrix(complex_of(t), N, N)}},
+        {&da_codelet_geev_values, NULL, 0, 2, N + 2, false, {matrix(t, N, N), complexes(t, 0, N)}},
+#endif
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -2765,7 +2961,9 @@ START_TEST(compiles_own)
     ck_ok(cuda_state_fault(&call, real, NULL, 0, true));
     if (is_complex(dtypes[_i]))
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
-    ck_assert_int_eq(compiled, 33 + is_complex(dtypes[_i]));
+    else
+        ck_ok(cuda_pairs(&call, dtypes[_i], &a, &a, NULL));
+    ck_assert_int_eq(compiled, 34);
 }
 END_TEST
 
@@ -2797,6 +2995,10 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("merges", DTYPES, stedc_product, bdsdc_begin, bdsdc_product),
         DA_CASE_LOOP("leaves", DTYPES, stedc, sterf, tridiagonal_of_nan, bdsdc_values, bdsdc_leaf,
                      bdsdc_leaf_of_nan),
+#if CUDA_HAS_GEEV
+        DA_CASE_LOOP("general", DTYPES, geev, geev_of_nan),
+        DA_CASE("general, refused", geev_refused),
+#endif
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),

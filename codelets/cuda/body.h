@@ -15,6 +15,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #define DA_PASTE2_(a, b) a##b
 #define DA_PASTE3_(a, b, c) a##b##c

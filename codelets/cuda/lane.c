@@ -15,6 +15,8 @@ static void free_lanes(void *first)
     for (cuda_lane *lane = first, *next; lane; lane = next) {
         next = lane->next;
         if (cudaSetDevice(lane->device) == cudaSuccess) {
+            if (lane->params)
+                (void)cusolverDnDestroyParams(lane->params);
             if (lane->solver)
                 (void)cusolverDnDestroy(lane->solver);
             if (lane->blas)
@@ -76,6 +78,17 @@ da_status cuda_solver(cuda_lane *lane, const da_call *call)
         return cuda_fail_solver(call, "cusolverDnSetStream", status);
     }
     lane->solver = solver;
+    return DA_OK;
+}
+
+da_status cuda_params(cuda_lane *lane, const da_call *call)
+{
+    cusolverDnParams_t params;
+
+    if (lane->params)
+        return DA_OK;
+    SOLVER_ASK(call, "cusolverDnCreateParams", cusolverDnCreateParams, &params);
+    lane->params = params;
     return DA_OK;
 }
 

@@ -47,6 +47,13 @@
     K(sterf,             RWV, RWV)   \
     K(bdsdc_values,      R, WV)      \
     K(getrf_nopivot,     RW)
+#if CUDA_HAS_GEEV
+#define CUDA_GENERAL_KERNELS(K)      \
+    K(geev,              RW, WZV, WZ) \
+    K(geev_values,       RW, WZV)
+#else
+#define CUDA_GENERAL_KERNELS(K)
+#endif
 /* of real dtypes alone */
 #define CUDA_REAL_KERNELS(K)         \
     K(bdsdc_leaf,        RWV, RV, W, W) \
@@ -65,6 +72,7 @@
     da_status cuda_##name##_f32(const da_call *call);                                                        \
     da_status cuda_##name##_f64(const da_call *call);
 CUDA_KERNELS(CUDA_DECLARE_)
+CUDA_GENERAL_KERNELS(CUDA_DECLARE_)
 CUDA_REAL_KERNELS(CUDA_DECLARE_REAL_)
 
 /* gemm on every matrix of a batch, whose axes are those before the last two. */

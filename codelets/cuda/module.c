@@ -11,11 +11,12 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* What a buffer is, in list.h: written or not, the number of axes that the kernel works on, and whether it is of the real dtype. */
+/* What a buffer is, in list.h: written or not, the number of axes that the kernel works on, and whether it is of the real or the complex dtype. */
 enum {
     KIND_AXES = 3,
     KIND_WRITTEN = 4,
     KIND_REAL = 8,
+    KIND_COMPLEX = 16,
     R = 2,
     W = 2 + KIND_WRITTEN,
     RW = 2 + KIND_WRITTEN,
@@ -26,6 +27,8 @@ enum {
     RV = 1 + KIND_REAL,
     WV = 1 + KIND_WRITTEN + KIND_REAL,
     RWV = 1 + KIND_WRITTEN + KIND_REAL,
+    WZ = 2 + KIND_WRITTEN + KIND_COMPLEX,
+    WZV = 1 + KIND_WRITTEN + KIND_COMPLEX,
     MOST_BUFFERS = 5
 };
 
@@ -230,6 +233,22 @@ static bool heevd_fits(const da_call *call)
     return a.m == a.n && length_of(call, 1) == a.m && da_heevd_one_task(a.n);
 }
 
+#if CUDA_HAS_GEEV
+static bool geev_values_fits(const da_call *call)
+{
+    const extents a = extents_of(call, 0);
+
+    return a.m == a.n && length_of(call, 1) == a.n;
+}
+
+static bool geev_fits(const da_call *call)
+{
+    const int64_t n = extents_of(call, 0).n;
+
+    return geev_values_fits(call) && are(extents_of(call, 2), n, n);
+}
+#endif
+
 static bool gesdd_values_fits(const da_call *call)
 {
     const extents a = extents_of(call, 0);
@@ -433,21 +452,22 @@ static da_status each(const da_call *call, const unsigned char *kinds, const da_
 
     for (int i = call->nbuffers - 1; i >= 0; i--) {
         axes[i] = kinds[i] & KIND_AXES;
-        dtype = axes[i] > 1 && !(kinds[i] & KIND_REAL) ? call->buffers[i].dtype : dtype;
+        dtype = axes[i] > 1 && !(kinds[i] & (KIND_REAL | KIND_COMPLEX)) ? call->buffers[i].dtype : dtype;
     }
     return cuda_each(call, axes, run[dtype == DA_F32 ? 0 : dtype == DA_F64 ? 1 : dtype == DA_C64 ? 2 : 3]);
 }
 
 static bool takes(const da_call *call, int n, const unsigned char *kinds)
 {
-    unsigned char axes[MOST_BUFFERS], written[MOST_BUFFERS], real[MOST_BUFFERS];
+    unsigned char axes[MOST_BUFFERS], written[MOST_BUFFERS];
+    cuda_kin kin[MOST_BUFFERS];
 
     for (int i = 0; i < n; i++) {
         axes[i] = kinds[i] & KIND_AXES;
         written[i] = kinds[i] & KIND_WRITTEN;
-        real[i] = kinds[i] & KIND_REAL;
+        kin[i] = kinds[i] & KIND_REAL ? CUDA_REAL : kinds[i] & KIND_COMPLEX ? CUDA_COMPLEX : CUDA_SAME;
     }
-    return cuda_takes(call, n, axes, written, real);
+    return cuda_takes(call, n, axes, written, kin);
 }
 
 #define OFFERED_(name, c64, c128, ...)                                                                       \
@@ -465,6 +485,7 @@ static bool takes(const da_call *call, int n, const unsigned char *kinds)
 #define KERNEL_(name, ...) OFFERED_(name, cuda_##name##_c64, cuda_##name##_c128, __VA_ARGS__)
 #define REAL_KERNEL_(name, ...) OFFERED_(name, NULL, NULL, __VA_ARGS__)
 CUDA_KERNELS(KERNEL_)
+CUDA_GENERAL_KERNELS(KERNEL_)
 CUDA_REAL_KERNELS(REAL_KERNEL_)
 
 #define RUN_(name)                                                                                           \
@@ -515,6 +536,10 @@ RUN_(merge_pack)
 RUN_(stedc_order)
 RUN_(bdsdc_order)
 RUN_(getrf_nopivot)
+#if CUDA_HAS_GEEV
+RUN_(geev)
+RUN_(geev_values)
+#endif
 
 /* The last axis of a batch goes to cuBLAS in one call if no matrix is before the first one and they are not too many. */
 static da_status gemm_run(const da_device_ops *ops, const da_call *call)
@@ -824,7 +849,7 @@ const da_device_ops *da_device_module(void)
 #define ENTRY_(name, ...) {"da_" #name, name##_takes, name##_run},
     /* of two with one name the first counts */
     static const da_device_kernel kernels[] = {{"da_gemm", product_takes, product_run},
-                                               CUDA_KERNELS(ENTRY_)
+                                               CUDA_KERNELS(ENTRY_) CUDA_GENERAL_KERNELS(ENTRY_)
                                                    CUDA_REAL_KERNELS(ENTRY_){NULL, NULL, NULL}};
     static const da_device_ops ops = {
         .version = DA_DEVICE_VERSION,

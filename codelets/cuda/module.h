@@ -4,7 +4,7 @@
  *
  * A thread that runs kernels has for each stream it is given (StarPU's workers: one) handles of cuBLAS and cuSOLVER bound to it
  * and scratch memory. Whatever uses the scratch is enqueued on that one stream, so what the next kernel writes there comes after
- * what the last one reads. Nothing here waits for the device.
+ * what the last one reads. Nothing here waits for the device but geev, half of which cuSOLVER does on the host.
  */
 #ifndef DA_CODELETS_CUDA_H
 #define DA_CODELETS_CUDA_H
@@ -17,6 +17,9 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+/* Xgeev came with CUDA 12.6.2. */
+#define CUDA_HAS_GEEV (CUSOLVER_VERSION >= 11701)
+
 /* ---- a thread's things on a stream ---- */
 
 typedef struct cuda_lane {
@@ -24,7 +27,8 @@ typedef struct cuda_lane {
     int device;
     cudaStream_t stream;
     cublasHandle_t blas;
-    cusolverDnHandle_t solver; /* null until wanted */
+    cusolverDnHandle_t solver; /* null until wanted; so is the next */
+    cusolverDnParams_t params;
     char *scratch;
     size_t scratch_bytes;
     bool scratch_is_plain; /* from cudaMalloc */
@@ -35,6 +39,9 @@ da_status cuda_lane_of(cuda_lane **lane, const da_call *call);
 
 /* Makes sure of lane->solver. */
 da_status cuda_solver(cuda_lane *lane, const da_call *call);
+
+/* Makes sure of lane->params. */
+da_status cuda_params(cuda_lane *lane, const da_call *call);
 
 /* At least `bytes` of device memory for what this call enqueues; lost at the next request. A piece is carved off by cuda_carve(). Where
  * there is not so much, cuda_outcome says that it is short. */
@@ -125,12 +132,16 @@ typedef struct cuda_matrix {
 /* Buffer `index`, whose strides cuda_takes() has looked at, as a matrix; a vector is one column. */
 cuda_matrix cuda_matrix_of(const da_call *call, int index);
 
+/* Which dtype beside the common one. */
+typedef enum cuda_kin { CUDA_SAME, CUDA_REAL, CUDA_COMPLEX } cuda_kin;
+
 /*
  * Whether buffers 0 .. n-1 are what a kernel here can use: axes[i] is 2 for a matrix (column-major, of the common dtype f32, f64, c64 or
- * c128, or where real[i] of that dtype's real one) and 1 for pivots, or where real[i] for contiguous elements of the real dtype; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
+ * c128, or as kin[i] says of that dtype's real or complex one) and 1 for pivots, or as kin[i] says for contiguous elements of the real or complex
+ * dtype; leading axes are a batch in which those that are written (written[i]) have every matrix; all fits int.
  */
 bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
-                const unsigned char *real);
+                const cuda_kin *kin);
 
 /* Runs a kernel on each matrix of a batch; axes as above. */
 da_status cuda_each(const da_call *call, const unsigned char *axes, da_kernel run);
@@ -170,7 +181,8 @@ enum {
     CUDA_RANGE = 256,       /* cuda_bring_in_range(), cuda_mirror() */
     CUDA_COLUMN = 512,      /* cuda_gather(), cuda_scale_by(), cuda_conj_row() */
     CUDA_REFLECTOR = 1024,  /* cuda_finish_w(), cuda_reflect() */
-    CUDA_DENSE = 2048       /* cuda_dense(), cuda_place(), cuda_state_fault() */
+    CUDA_DENSE = 2048,      /* cuda_dense(), cuda_place(), cuda_state_fault() */
+    CUDA_PAIRS = 4096       /* cuda_pairs(), of the real dtype */
 };
 da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs);
 
@@ -268,6 +280,11 @@ da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, c
 
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
+
+/* v = the complex eigenvectors of a real matrix, of which geev keeps a conjugate pair as its real and its imaginary parts in two columns of
+ * `packed`; w has the eigenvalues. */
+da_status cuda_pairs(const da_call *call, da_dtype dtype, const cuda_matrix *v, const cuda_matrix *packed,
+                     const void *w);
 
 /* ---- tridiagonal and bidiagonal matrices ---- */
 

@@ -43,22 +43,23 @@ static bool is_vector(const da_buffer *b)
 }
 
 bool cuda_takes(const da_call *call, int n, const unsigned char *axes, const unsigned char *written,
-                const unsigned char *real)
+                const cuda_kin *kin)
 {
     if (call->nbuffers != n)
         return false;
     const int ndim = batch_ndim(call, axes);
     da_dtype dtype = call->buffers[0].dtype; /* if no operand says more */
     for (int i = n - 1; i >= 0; i--)
-        dtype = axes[i] > 1 && !real[i] ? call->buffers[i].dtype : dtype;
-    const da_dtype parts = dtype == DA_F32 || dtype == DA_C64 ? DA_F32 : DA_F64;
+        dtype = axes[i] > 1 && kin[i] == CUDA_SAME ? call->buffers[i].dtype : dtype;
+    const bool single = dtype == DA_F32 || dtype == DA_C64;
+    const da_dtype dtypes[] = {dtype, single ? DA_F32 : DA_F64, single ? DA_C64 : DA_C128};
     for (int i = 0; i < n; i++) {
         const da_buffer *const b = &call->buffers[i];
 
-        if (axes[i] == 1 && !real[i]) {
+        if (axes[i] == 1 && kin[i] == CUDA_SAME) {
             if (b->dtype != DA_I64 || b->ndim < 1)
                 return false;
-        } else if (b->dtype != (real[i] ? parts : dtype) || !(axes[i] == 1 ? is_vector(b) : is_matrix(b)))
+        } else if (b->dtype != dtypes[kin[i]] || !(axes[i] == 1 ? is_vector(b) : is_matrix(b)))
             return false;
     }
     for (int d = 0; d < ndim; d++) {

@@ -478,6 +478,23 @@ static const char widen_text[] =
     "        DATA(T, to)[i + GROUP * to_ld] = NUMBER(DATA(const REAL, from)[i + GROUP * from_ld]);\n"
     "}\n";
 
+/* A work-group a column. The first of a run of values that are not real is the first of a pair, as in LAPACK's order. `to` and w are complex. */
+static const char pairs_text[] =
+    "KERNEL(pairs)(BUFFER(T, to), BUFFER(const T, packed), BUFFER(const T, w), VALUE(i64, n), VALUE(i64, "
+    "ld))\n"
+    "{\n"
+    "    GLOBAL const T *im = DATA(const T, w) + 1, *x = DATA(const T, packed) + GROUP * n;\n"
+    "    GLOBAL T *y = DATA(T, to) + 2 * GROUP * ld;\n"
+    "    i64 before = 0;\n"
+    "    while (before < GROUP && im[2 * (GROUP - 1 - before)] != 0)\n"
+    "        before++;\n"
+    "    const int second = before % 2 != 0, first = !second && im[2 * GROUP] != 0 && GROUP + 1 < n;\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        y[2 * i] = second ? x[i - n] : x[i];\n"
+    "        y[2 * i + 1] = second ? -x[i] : first ? x[i + n] : 0;\n"
+    "    }\n"
+    "}\n";
+
 /* ---- tridiagonal and bidiagonal matrices ---- */
 
 /* A work-group a column, which looks at all of d and e. */
@@ -740,7 +757,8 @@ da_status cuda_ready(const da_call *call, da_dtype dtype, unsigned programs)
                {CUDA_RANGE, 0, range_text},
                {CUDA_COLUMN, 0, column_text},
                {CUDA_REFLECTOR, 0, reflector_text},
-               {CUDA_DENSE, 0, dense_text}};
+               {CUDA_DENSE, 0, dense_text},
+               {CUDA_PAIRS, 0, pairs_text}};
     char source[SOURCE];
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -965,6 +983,16 @@ da_status cuda_spectral_fault(const da_call *call, const int *found, int n, cons
     return launch(call, DA_F64, "spectral_fault", spectral_fault_text, 1, 4,
                   (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(found), CUDA_ADDRESS(failed),
                                           CUDA_VALUE(count)});
+}
+
+da_status cuda_pairs(const da_call *call, da_dtype dtype, const cuda_matrix *v, const cuda_matrix *packed,
+                     const void *w)
+{
+    const int64_t n = v->n, ld = v->ld;
+
+    return launch(call, dtype, "pairs", pairs_text, n, 5,
+                  (const da_device_arg[]){CUDA_ADDRESS(v->data), CUDA_ADDRESS(packed->data), CUDA_ADDRESS(w),
+                                          CUDA_VALUE(n), CUDA_VALUE(ld)});
 }
 
 da_status cuda_dense(const da_call *call, da_dtype dtype, const cuda_matrix *a, const void *d, const void *e,
