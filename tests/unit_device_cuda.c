@@ -1749,6 +1749,37 @@ static void step_of(da_dtype t, const da_codelet *codelet, int n, const operand 
     on_cpu(codelet, n, operands, value, size, &info);
 }
 
+/* Where both have NaN, or the same infinity, both get 0. */
+static void made_finite(operand *o)
+{
+    for (int64_t i = 0; i < (int64_t)(o->bytes / da_dtype_size(o->dtype)); i++) {
+        const double a = get(o->dtype, o->host, i, 0), b = get(o->dtype, o->got, i, 0);
+
+        if ((isnan(a) && isnan(b)) || (isinf(a) && a == b)) {
+            put(o->dtype, o->host, i, 0, 0);
+            put(o->dtype, o->got, i, 0, 0);
+        }
+    }
+}
+
+/* What is set aside on both, of what stays as it is. same() tells numbers of columns apart. */
+static void deflated(const char *what, const da_codelet *codelet, int n, const operand *o,
+                     const da_merge_args *args)
+{
+    operand copies[OPERANDS];
+    int64_t info;
+
+    for (int i = 0; i < n; i++)
+        copies[i] = copy_of(&o[i]);
+    ck_assert_msg(on_device(codelet, n, copies, args, sizeof *args), "%s: not taken", codelet->name);
+    on_cpu(codelet, n, copies, args, sizeof *args, &info);
+    for (int i = 0; i < n; i++) {
+        made_finite(&copies[i]);
+        same(codelet->name, what, &copies[i]);
+    }
+    drop_all(n, copies);
+}
+
 /* Parts that say what z did not; and a root that was not found is behind all, and so are those after it. */
 static void order_of_nan(da_dtype t, const da_codelet *codelet, operand *o)
 {
@@ -1769,7 +1800,7 @@ static void order_of_nan(da_dtype t, const da_codelet *codelet, operand *o)
     drop_all(4, copies);
 }
 
-/* Two parts of order `top` and n - top, and what they are coupled by; what devices have no kernel for on the CPU. */
+/* Two parts of order `top` and n - top, and what they are coupled by; what other tests look at on the CPU. */
 static void merge(da_dtype t, int top, int n, double coupling, bool even)
 {
     const da_dtype real = is_single(t) ? DA_F32 : DA_F64;
@@ -2181,6 +2212,481 @@ START_TEST(bdsdc_begin)
 }
 END_TEST
 
+/* A step on the device, whose results become the operands'. */
+static void step_there(const da_codelet *codelet, int n, operand *o, const void *value, size_t size)
+{
+    ck_assert_msg(on_device(codelet, n, o, value, size), "%s: not taken", codelet->name);
+    ck_assert_msg(*device_info == 0, "%s: info %lld", codelet->name, (long long)*device_info);
+    for (int i = 0; i < n; i++) {
+        memcpy(o[i].host, o[i].got, o[i].bytes);
+        free(o[i].got);
+        o[i].got = NULL;
+    }
+}
+
+/* ||I - Q^T Q|| / (n eps) */
+static double skewness(const operand *q)
+{
+    const int64_t m = q->shape[0], n = q->shape[1];
+    double squares = 0;
+
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t k = 0; k <= j; k++) {
+            double sum = j == k ? -1 : 0;
+
+            for (int64_t i = 0; i < m; i++)
+                sum += get(q->dtype, q->host, place(q, 0, i, j), 0) *
+                       get(q->dtype, q->host, place(q, 0, i, k), 0);
+            squares += (j == k ? 1 : 2) * sum * sum;
+        }
+    return sqrt(squares) / ((double)n * (is_single(q->dtype) ? FLT_EPSILON : DBL_EPSILON));
+}
+
+/* Number i of a vector, 0 beside it. */
+static double number(const operand *o, int64_t i)
+{
+    return i < 0 || i >= o->shape[0] ? 0 : get(o->dtype, o->host, GAP + i, 0);
+}
+
+/* ||A X - Y S|| / (||A|| n eps), where A has rows of three numbers, before, on and behind its diagonal. */
+static double misfit(const operand *before, const operand *on, const operand *behind, const operand *x,
+                     const operand *y, const operand *s)
+{
+    const int64_t m = y->shape[0], n = s->shape[0];
+    double squares = 0, norm = 0;
+
+    for (int64_t i = 0; i < m; i++) {
+        const double row[3] = {before ? number(before, i - 1) : 0, number(on, i),
+                               i + 1 < x->shape[0] ? number(behind, i) : 0};
+
+        for (int k = 0; k < 3; k++)
+            norm += row[k] * row[k];
+        for (int64_t j = 0; j < n; j++) {
+            double sum = -number(s, j) * get(y->dtype, y->host, place(y, 0, i, j), 0);
+
+            for (int k = 0; k < 3; k++)
+                if (i + k > 0 && i + k - 1 < x->shape[0])
+                    sum += row[k] * get(x->dtype, x->host, place(x, 0, i + k - 1, j), 0);
+            squares += sum * sum;
+        }
+    }
+    return sqrt(squares / norm) / ((double)n * (is_single(y->dtype) ? FLT_EPSILON : DBL_EPSILON));
+}
+
+/* Values of kind `kind`, of matrices that are set aside in part, or graded, or have clusters. */
+static double number_of_kind(int kind, int i)
+{
+    switch (kind) {
+    case 0: return unit();
+    case 1: return 1 + 1e-3 * unit();
+    case 2: return (i % 3 ? 1e-4 : 1) * unit();
+    default: return unit() * pow(0.8, i);
+    }
+}
+
+/* All steps of a merge of eigenvalues on the device. */
+static void whole_merge(da_dtype t, int top, int n, int kind, double coupling)
+{
+    const da_merge_args all = {.top = top};
+    operand d = reals(t, 0, n), e = reals(t, 0, n), off = reals(t, 0, 1), q = matrix(t, n, n);
+    operand plan = matrix(t, n, DA_PLAN_COLUMNS), packed = matrix(t, n, n), lambda = reals(t, 0, n),
+            deltas = matrix(t, n, n), parts = matrix(t, n, 1), values = reals(t, 0, n), z = matrix(t, n, n);
+    int64_t info;
+
+    for (int i = 0; i < n; i++) {
+        put(t, d.host, GAP + i, number_of_kind(kind, i), 0);
+        put(t, e.host, GAP + i, (kind == 1 ? 1e-3 : 1) * number_of_kind(kind, i), 0);
+    }
+    put(t, e.host, GAP + top - 1, coupling, 0);
+    put(t, off.host, GAP, coupling, 0);
+    operand diagonal = copy_of(&d);
+    for (int part = 0; part < 2; part++) {
+        const da_stedc_args args = {part ? top : 0};
+        const int64_t order = part ? n - top : top;
+        operand own = reals(t, 0, order), leaf = matrix(t, n, order);
+        const size_t size = da_dtype_size(t);
+
+        memcpy(own.host + GAP * size, d.host + (size_t)(GAP + args.at) * size, (size_t)order * size);
+        on_cpu(&da_codelet_stedc, 3, (operand[]){own, e, leaf}, &args, sizeof args, &info);
+        memcpy(d.host + (size_t)(GAP + args.at) * size, own.host + GAP * size, (size_t)order * size);
+        for (int64_t j = 0; j < order; j++)
+            memcpy(q.host + (size_t)place(&q, 0, 0, args.at + j) * size,
+                   leaf.host + (size_t)place(&leaf, 0, 0, j) * size, (size_t)n * size);
+        drop(&own);
+        drop(&leaf);
+    }
+    deflated("a merge", &da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all);
+    step_there(&da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all, sizeof all);
+    step_there(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
+    step_there(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all);
+    step_there(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0);
+    step_there(&da_codelet_stedc_product, 4, (operand[]){plan, packed, deltas, z}, &all, sizeof all);
+    const double skew = skewness(&z), wrong = misfit(&e, &diagonal, &e, &z, &z, &values);
+    ck_assert_msg(skew < 30 && wrong < 30, "%d and %d of kind %d: vectors %g, residual %g", top, n - top,
+                  kind, skew, wrong);
+    drop_all(12, (operand[]){d, e, off, q, plan, packed, lambda, deltas, parts, values, z, diagonal});
+}
+
+/* And of singular values. */
+static void whole_singular_merge(da_dtype t, int top, int n, bool more, int kind, double coupling)
+{
+    const da_merge_args all = {.top = top};
+    const int columns = n + more;
+    operand d = reals(t, 0, n), e = reals(t, 0, columns), off = reals(t, 0, 1), u = matrix(t, n, n),
+            v = matrix(t, columns, columns), plan = matrix(t, n, DA_PLAN_COLUMNS);
+    operand deltas = matrix(t, n, n), parts = matrix(t, n, 1), sigma = reals(t, 0, n),
+            values = reals(t, 0, n);
+    operand y = matrix(t, n, n), x = matrix(t, columns, columns);
+
+    for (int i = 0; i < columns; i++) {
+        if (i < n)
+            put(t, d.host, GAP + i, number_of_kind(kind, i), 0);
+        put(t, e.host, GAP + i, (kind == 1 ? 1e-3 : 1) * number_of_kind(kind, i), 0);
+    }
+    put(t, e.host, GAP + top - 1, coupling, 0);
+    put(t, off.host, GAP, coupling, 0);
+    operand diagonal = copy_of(&d);
+    singular_leaf(&d, &e, 0, top - 1, top, &u, &v);
+    singular_leaf(&d, &e, top, n - top, columns - top, &u, &v);
+    deflated("a merge", &da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all);
+    step_there(&da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all, sizeof all);
+    step_there(&da_codelet_bdsdc_secular, 4, (operand[]){plan, deltas, parts, sigma}, &all, sizeof all);
+    step_there(&da_codelet_bdsdc_order, 4, (operand[]){plan, parts, sigma, values}, NULL, 0);
+    if (more) /* the last column of V is that of the singular value 0 */
+        memcpy(x.host + (size_t)place(&x, 0, 0, n) * da_dtype_size(t),
+               v.host + (size_t)place(&v, 0, 0, n) * da_dtype_size(t), (size_t)columns * da_dtype_size(t));
+    for (unsigned right = 0; right < 2; right++) {
+        const da_merge_args args = {.top = top, .right = right};
+        operand q = right ? v : u, packed = matrix(t, right ? columns : n, n), to = right ? x : y;
+
+        q.shape[1] = to.shape[1] = n;
+        step_there(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
+        step_there(&da_codelet_bdsdc_product, 5, (operand[]){plan, packed, deltas, sigma, to}, &args,
+                   sizeof args);
+        drop(&packed);
+    }
+    const double left = skewness(&y), right = skewness(&x),
+                 wrong = misfit(NULL, &diagonal, &e, &x, &y, &values);
+    ck_assert_msg(left < 30 && right < 30 && wrong < 30,
+                  "%d of %d (%d), kind %d: vectors %g, %g, residual %g", top, n, columns, kind, left, right,
+                  wrong);
+    drop_all(13, (operand[]){d, e, off, u, v, plan, deltas, parts, sigma, values, y, x, diagonal});
+}
+
+/* Values of both parts in their order, some of them alike, times a number; vectors that are none, with rows whose numbers are of all sizes; or something
+ * that is not finite in one of the places that count. */
+static void deflate_of(da_dtype t, bool singular, int top, int n, bool more, double factor, int bad_place)
+{
+    static const char *const places[] = {"nothing",   "off",          "a value",       "a row above",
+                                         "one below", "infinite off", "infinite value"};
+    const int columns = n + more, middle = top - 1;
+    const da_merge_args args = {.top = top};
+    operand values = reals(t, 0, n), off = reals(t, 0, 1), u = matrix(t, n, n),
+            v = matrix(t, columns, columns), plan = matrix(t, n, DA_PLAN_COLUMNS);
+    char what[80];
+
+    snprintf(what, sizeof what, "%d of %d and %d, times %g, not finite: %s", top, n, more, factor,
+             places[bad_place]);
+    for (int i = 0, first = 0; i < n; i++) {
+        const bool begins = i == 0 || i == top, between = singular && i == middle;
+
+        first = begins ? i : first;
+        const double step = (i - first) / 3 * 0.02, ascending = step - 0.4 + 0.01 * unit() * (i % 3 == 2);
+        put(t, values.host, GAP + i, factor * (between ? 0.7 : singular ? 0.9 - step : ascending), 0);
+    }
+    for (int i = 1; i < n && !singular; i++) /* ascending */
+        if (i != top && number(&values, i) < number(&values, i - 1))
+            put(t, values.host, GAP + i, number(&values, i - 1), 0);
+    put(t, off.host, GAP, factor * 0.3 * (unit() < 0 ? -1 : 1), 0);
+    for (int j = 0; j < columns; j++)
+        for (int row = top - 1; row <= top && row < columns; row++) {
+            const int64_t at = place(&v, 0, row, j);
+
+            put(t, v.host, at, get(t, v.host, at, 0) * (j % 4 == 1 ? 1e-17 : j % 4 == 3 ? 1e-5 : 1), 0);
+        }
+    switch (bad_place) {
+    case 0: break;
+    case 1: put(t, off.host, GAP, NAN, 0); break;
+    case 2: put(t, values.host, GAP + n - 1, NAN, 0); break;
+    case 3: put(t, v.host, place(&v, 0, top - 1, 0), NAN, 0); break;
+    case 4: put(t, v.host, place(&v, 0, top, columns - 1), INFINITY, 0); break;
+    case 5: put(t, off.host, GAP, -INFINITY, 0); break;
+    default: put(t, values.host, GAP, INFINITY, 0); break;
+    }
+    if (singular)
+        deflated(what, &da_codelet_bdsdc_deflate, 5, (operand[]){values, off, u, v, plan}, &args);
+    else
+        deflated(what, &da_codelet_stedc_deflate, 4, (operand[]){values, off, v, plan}, &args);
+    drop_all(5, (operand[]){values, off, u, v, plan});
+}
+
+START_TEST(deflate)
+{
+    const da_dtype t = dtypes[_i];
+    const double factors[] = {1, is_single(t) ? 1e-42 : 1e-318, is_single(t) ? 1e38 : 1e308, 0};
+
+    for (int f = 0; f < 4; f++) {
+        deflate_of(t, false, 13, 40, false, factors[f], 0);
+        deflate_of(t, false, 300, 301, false, factors[f], 0);
+        for (int more = 0; more < 2; more++) {
+            deflate_of(t, true, 13, 40, more, factors[f], 0);
+            deflate_of(t, true, 1, 300, more, factors[f], 0);
+        }
+    }
+    for (int bad_place = 1; bad_place < 7; bad_place++)
+        for (int more = 0; more < 2; more++) {
+            if (!more)
+                deflate_of(t, false, 8, 17, more, 1, bad_place);
+            deflate_of(t, true, 8, 17, more, 1, bad_place);
+        }
+}
+END_TEST
+
+START_TEST(whole_merges)
+{
+    static const int sizes[][2] = {{1, 2}, {1, 3}, {17, 40}, {39, 40}, {150, 280}};
+
+    for (int kind = 0; kind < 4; kind++)
+        for (int c = 0; c < 5; c++)
+            for (int sign = -1; sign < 2; sign++) {
+                const int top = sizes[c][0], n = sizes[c][1];
+                const double coupling = sign * (kind == 3 ? 1e-3 : 0.7);
+
+                if (n > 100 && sign == 0)
+                    continue;
+                whole_merge(dtypes[_i], top, n, kind, coupling);
+                if (n > 2 && top > 1)
+                    for (int more = 0; more < 2; more++)
+                        whole_singular_merge(dtypes[_i], top, n, more, kind, coupling);
+            }
+}
+END_TEST
+
+/* ---- roots ---- */
+
+/* Poles d and weights z of `kept` values, and rho, put to a plan of n; poles no nearer to each other than those that are kept. */
+static operand plan_of_kind(da_dtype t, int kind, int n, int kept, bool singular, double rho)
+{
+    const double eps = is_single(t) ? FLT_EPSILON : DBL_EPSILON, least = 32 * eps;
+    operand plan = matrix(t, n, DA_PLAN_COLUMNS);
+    double at = singular ? 0 : unit(), squares = 0;
+    double *const z = calloc((size_t)kept + 1, sizeof *z);
+
+    ck_assert_ptr_nonnull(z);
+    for (int i = 0; i < kept; i++) {
+        const double tiny = pow(least, fabs(unit()));
+        double gap = fabs(unit());
+
+        z[i] = unit();
+        switch (kind) {
+        case 0: break;
+        case 1: gap = i % 5 == 4 ? gap : 0; break;                   /* clusters */
+        case 2: z[i] *= tiny; break;                                 /* weights of all sizes */
+        case 3: z[i] *= i == kept / 2 ? 1 : least; break;            /* one of them counts */
+        case 4: gap = pow(least, 1 - (i + 1.) / kept); break;        /* graded */
+        case 5: gap = tiny, z[i] *= pow(least, fabs(unit())); break; /* both of all sizes */
+        default: gap = 1 + i % 2, z[i] = i % 2 ? 1e-3 : 1; break;
+        }
+        if (fabs(z[i]) < least)
+            z[i] = least;
+        squares += z[i] * z[i];
+        put(t, plan.host, place(&plan, 0, i, DA_PLAN_D), at, 0);
+        at += (gap + least) * (kind == 4 ? 1 : 1. / kept) + 2 * eps * fabs(at);
+    }
+    for (int i = 0; i < kept; i++)
+        put(t, plan.host, place(&plan, 0, i, DA_PLAN_Z), z[i] * sqrt((singular ? rho : 1) / squares), 0);
+    put(t, plan.host, place(&plan, 0, 0, DA_PLAN_RHO), rho, 0);
+    put(t, plan.host, place(&plan, 0, 0, DA_PLAN_KEPT), kept, 0);
+    free(z);
+    return plan;
+}
+
+/* The secular function where the differences are a column of deltas, its slope, and what its rounding errors are measured by. */
+typedef struct root_is {
+    long double value, slope, size;
+} root_is;
+
+static root_is judged(const operand *plan, int kept, bool singular, const operand *deltas, const char *memory,
+                      int64_t j, double root)
+{
+    const da_dtype t = plan->dtype;
+    const long double first =
+        singular ? 1 : 1 / (long double)get(t, plan->host, place(plan, 0, 0, DA_PLAN_RHO), 0);
+    root_is r = {first, 0, first};
+    long double nearest = INFINITY;
+
+    for (int i = 0; i < kept; i++) {
+        const long double d = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0),
+                          z = get(t, plan->host, place(plan, 0, i, DA_PLAN_Z), 0),
+                          delta = get(t, memory, place(deltas, 0, i, j), 0), sum = d + root,
+                          y = z / delta / (singular ? sum : 1);
+
+        r.value += z * z / delta / (singular ? sum : 1);
+        r.slope += y * y * (singular ? 2 * (long double)root : 1);
+        r.size += fabsl(z * z / delta / (singular ? sum : 1));
+        nearest = fminl(nearest, fabsl(delta));
+    }
+    r.size += nearest * r.slope;
+    return r;
+}
+
+/* What has been compared is no more. */
+static void compared(operand *o, int64_t at)
+{
+    put(o->dtype, o->host, at, 0, 0);
+    put(o->dtype, o->got, at, 0, 0);
+}
+
+/* Column j of deltas, of root number `which`. With u for half an epsilon, d_i - root is (d_i - d_s) - tau, where d_s is the nearest pole: two roundings, the first one of
+ * what is at most 3.5 times the result (squares have the nearest pole in the middle of theirs), so it is right to 8 u of itself for one tau. This itself is as good as
+ * the function tells: it is done once that is no more than 8 u of its terms' sizes, which has errors of some roundings of each term and as many as
+ * the sums are deep. */
+static root_is check_deltas(const operand *plan, const char *what, int kept, bool singular,
+                            const operand *deltas, int64_t j, int which, double root)
+{
+    const da_dtype t = plan->dtype;
+    const long double u = (is_single(t) ? FLT_EPSILON : DBL_EPSILON) / 2;
+    const root_is r = judged(plan, kept, singular, deltas, deltas->got, j, root);
+    int s = 0;
+
+    ck_assert_msg(fabsl(r.value) <= 32 * u * r.size, "%s, root %d of %d: %Lg u of %Lg", what, which, kept,
+                  r.value / u, r.size);
+    for (int i = 1; i < kept; i++)
+        if (fabs(get(t, deltas->got, place(deltas, 0, i, j), 0)) <
+            fabs(get(t, deltas->got, place(deltas, 0, s, j), 0)))
+            s = i;
+    const long double ds = get(t, plan->host, place(plan, 0, s, DA_PLAN_D), 0),
+                      tau = -get(t, deltas->got, place(deltas, 0, s, j), 0);
+    for (int i = 0; i < kept; i++) {
+        const long double delta = get(t, deltas->got, place(deltas, 0, i, j), 0),
+                          exact = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0) - ds - tau;
+
+        ck_assert_msg(fabsl(delta - exact) <= 8 * u * fabsl(delta),
+                      "%s, root %d of %d: row %d is %Lg u wrong", what, which, kept, i,
+                      (delta - exact) / delta / u);
+        ck_assert_msg(i <= which ? delta < 0 : delta > 0, "%s: root %d of %d is not in its place", what,
+                      which, kept);
+    }
+    return r;
+}
+
+/* Roots from number `at` on as both find them, and their factors. */
+static void roots_of(const operand *plan, const char *what, int kept, bool singular, int at, int width)
+{
+    const da_codelet *const codelet = singular ? &da_codelet_bdsdc_secular : &da_codelet_stedc_secular;
+    const da_dtype t = plan->dtype;
+    const int n = (int)plan->shape[0], roots = at + width < kept ? width : kept - at;
+    const bool vectors = kept == 1 || (kept == 2 && !singular);
+    const double u = (is_single(t) ? FLT_EPSILON : DBL_EPSILON) / 2;
+    const da_merge_args args = {.column = at};
+    operand o[4] = {copy_of(plan), matrix(t, n, width), matrix(t, n, 1), reals(t, 0, width)};
+    int64_t info;
+
+    ck_assert(on_device(codelet, 4, o, &args, sizeof args));
+    on_cpu(codelet, 4, o, &args, sizeof args, &info);
+    ck_assert_msg(info == 0 && *device_info == 0, "%s: %lld and %lld", what, (long long)info,
+                  (long long)*device_info);
+    for (int i = 0; i < kept && !(singular && kept == 1); i++) {
+        const int64_t where = place(&o[2], 0, i, 0);
+        long double product = 1;
+
+        for (int j = 0; j < roots && !vectors; j++) {
+            const long double di = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0),
+                              dj = get(t, plan->host, place(plan, 0, at + j, DA_PLAN_D), 0),
+                              delta = get(t, o[1].got, place(&o[1], 0, i, j), 0),
+                              sum = singular ? di + get(t, o[3].got, GAP + j, 0) : 1;
+
+            product *= delta * sum / (i == at + j ? 1 : (di - dj) * (singular ? di + dj : 1));
+        }
+        ck_assert_msg(fabsl(get(t, o[2].got, where, 0) - product) <= 8 * u * (roots + 1) * fabsl(product),
+                      "%s, factors of row %d of %d: %g, not %Lg", what, i, kept, get(t, o[2].got, where, 0),
+                      product);
+        compared(&o[2], where);
+    }
+    for (int j = 0; j < roots; j++) {
+        const double theirs = number(&o[3], j), ours = get(t, o[3].got, GAP + j, 0);
+        double bound = 8 * u * (fabs(theirs) + 1);
+
+        if (!vectors) {
+            const root_is r = check_deltas(plan, what, kept, singular, &o[1], j, at + j, ours);
+            /* each is as good; lasd4 rounds the root itself at each step */
+            bound = 8 * u * fabs(theirs) + (double)(64 * u * r.size / r.slope);
+        }
+        ck_assert_msg(fabs(ours - theirs) <= bound,
+                      "%s, root %d of %d: %.17g on the CPU, %.17g on the device", what, at + j, kept, theirs,
+                      ours);
+        compared(&o[3], GAP + j);
+        for (int i = 0; i < kept && !(singular && kept == 1); i++) {
+            const int64_t where = place(&o[1], 0, i, j);
+
+            ck_assert_msg(!vectors ||
+                              fabs(get(t, o[1].host, where, 0) - get(t, o[1].got, where, 0)) <= 16 * u,
+                          "%s, root %d of %d, row %d of its vector: %.17g on the CPU, %.17g on the device",
+                          what, at + j, kept, i, get(t, o[1].host, where, 0), get(t, o[1].got, where, 0));
+            compared(&o[1], where);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        ck_assert_msg(memcmp(o[i].host, o[i].got, o[i].bytes) == 0,
+                      "%s: operand %d has something else beside its %d roots", what, i, roots);
+    drop_all(4, o);
+}
+
+START_TEST(roots)
+{
+    static const double rhos[] = {1, 1e-3, 1e3};
+    char what[60];
+
+    for (int singular = 0; singular < 2; singular++)
+        for (int kind = 0; kind < 7; kind++)
+            for (int r = 0; r < 3; r++) {
+                snprintf(what, sizeof what, "%s values of kind %d, rho %g", singular ? "singular" : "eigen",
+                         kind, rhos[r]);
+                for (int kept = 0; kept < 5; kept++) {
+                    operand plan = plan_of_kind(dtypes[_i], kind, 7, kept, singular, rhos[r]);
+
+                    roots_of(&plan, what, kept, singular, 0, 7);
+                    if (kept == 4)
+                        roots_of(&plan, what, kept, singular, 2, 3);
+                    drop(&plan);
+                }
+                operand plan = plan_of_kind(dtypes[_i], kind, 301, 290, singular, rhos[r]);
+                roots_of(&plan, what, 290, singular, 0, 6);
+                roots_of(&plan, what, 290, singular, 143, 5);
+                roots_of(&plan, what, 290, singular, 284, 17);
+                drop(&plan);
+            }
+}
+END_TEST
+
+/* A root that is not found, as beside a NaN, is a fault. */
+START_TEST(roots_of_nan)
+{
+    const da_dtype t = dtypes[_i];
+
+    for (int singular = 0; singular < 2; singular++)
+        for (int what = DA_PLAN_D; what <= DA_PLAN_Z; what++)
+            for (int i = 0; i < 9; i += 4) {
+                const da_codelet *const codelet =
+                    singular ? &da_codelet_bdsdc_secular : &da_codelet_stedc_secular;
+                const da_merge_args args = {.column = 5};
+                operand plan = plan_of_kind(t, 0, 10, 9, singular, 1);
+                operand o[4] = {plan, matrix(t, 10, 3), matrix(t, 10, 1), reals(t, 0, 3)};
+                int64_t info;
+
+                put(t, plan.host, place(&plan, 0, i, what), NAN, 0);
+                ck_assert(on_device(codelet, 4, o, &args, sizeof args));
+                on_cpu(codelet, 4, o, &args, sizeof args, &info);
+                ck_assert_int_eq(*device_info, info);
+                ck_assert_int_eq(*device_info, (singular ? 0 : 10) + 8);
+                for (int j = 0; j < 3; j++)
+                    ck_assert(isnan(get(t, o[3].got, GAP + j, 0)) &&
+                              isnan(get(t, o[1].got, place(&o[1], 0, 0, j), 0)));
+                drop_all(4, o);
+            }
+}
+END_TEST
+
 /* ---- expressions ---- */
 
 enum { WIDE = 5 };
@@ -2470,6 +2976,60 @@ START_TEST(geev_refused)
 }
 END_TEST
 #endif
+
+/* Merges of which an operand is longer than the others, or complex; that begin before the first root or end behind the last one, or have one part alone. */
+START_TEST(merges_refused)
+{
+    enum { N = 6, ROOTS = 3 };
+    operand plan = matrix(DA_F64, N, DA_PLAN_COLUMNS), square = matrix(DA_F64, N, N), d = reals(DA_F64, 0, N),
+            off = reals(DA_F64, 0, 1), deltas = matrix(DA_F64, N, ROOTS), parts = matrix(DA_F64, N, 1),
+            roots = reals(DA_F64, 0, ROOTS);
+    const struct {
+        const da_codelet *codelet;
+        int n;
+        operand o[OPERANDS];
+        da_merge_args most, wrong[2];
+    } cases[] = {
+        {&da_codelet_stedc_deflate, 4, {d, off, square, plan}, {.top = N}, {{.top = 0}, {.top = N + 1}}},
+        {&da_codelet_bdsdc_deflate,
+         5,
+         {d, off, square, square, plan},
+         {.top = N},
+         {{.top = 0}, {.top = N + 1}}},
+        {&da_codelet_stedc_secular,
+         4,
+         {plan, deltas, parts, roots},
+         {.column = N - ROOTS},
+         {{.column = -1}, {.column = N - ROOTS + 1}}},
+        {&da_codelet_bdsdc_secular,
+         4,
+         {plan, deltas, parts, roots},
+         {.column = N - ROOTS},
+         {{.column = -1}, {.column = N - ROOTS + 1}}},
+    };
+
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        operand o[OPERANDS];
+
+        memcpy(o, cases[c].o, sizeof o);
+        ck_assert(takes(cases[c].codelet, cases[c].n, o, &cases[c].most, sizeof cases[c].most));
+        for (int i = 0; i < 2; i++)
+            ck_assert_msg(!takes(cases[c].codelet, cases[c].n, o, &cases[c].wrong[i], sizeof cases[c].most),
+                          "%s is taken, %d", cases[c].codelet->name, i);
+        for (int i = 0; i < cases[c].n; i++)
+            for (int axis = 0; axis < o[i].ndim; axis++) {
+                o[i].shape[axis]++;
+                ck_assert_msg(!takes(cases[c].codelet, cases[c].n, o, &cases[c].most, sizeof cases[c].most),
+                              "%s is taken, axis %d of operand %d", cases[c].codelet->name, axis, i);
+                o[i].shape[axis]--;
+            }
+        for (int i = 0; i < cases[c].n; i++)
+            o[i].dtype = DA_C128;
+        ck_assert(!takes(cases[c].codelet, cases[c].n, o, &cases[c].most, sizeof cases[c].most));
+    }
+    drop_all(7, (operand[]){plan, square, d, off, deltas, parts, roots});
+}
+END_TEST
 
 /* Matrices whose eigenvalues or singular values take more workspace than 32 bits count. */
 START_TEST(too_large)
@@ -2955,6 +3515,8 @@ START_TEST(compiles_own)
     ck_ok(cuda_bidiagonal(&call, dtypes[_i], 4, NULL, NULL, NULL, NULL, true));
     ck_ok(cuda_merge_vectors(&call, real, CUDA_EIGEN, &a, &a, 0, &a, NULL));
     ck_ok(cuda_merge_pack(&call, real, &a, &a, 0, &a));
+    ck_ok(cuda_merge_deflate(&call, real, &a, 2, NULL, NULL, &a, &a, NULL, NULL));
+    ck_ok(cuda_secular(&call, real, false, &a, 0, &a, NULL, NULL));
     ck_ok(cuda_merge_order(&call, real, false, &a, &a, NULL, NULL));
     ck_ok(cuda_dense(&call, real, &a, NULL, NULL, 4, 0, NULL));
     ck_ok(cuda_place(&call, dtypes[_i], &a, 0, &a, true, NULL));
@@ -2963,7 +3525,7 @@ START_TEST(compiles_own)
         ck_ok(cuda_widen(&call, dtypes[_i], &a, &a));
     else
         ck_ok(cuda_pairs(&call, dtypes[_i], &a, &a, NULL));
-    ck_assert_int_eq(compiled, 34);
+    ck_assert_int_eq(compiled, 39);
 }
 END_TEST
 
@@ -2993,6 +3555,8 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("conditions", DTYPES, rcond),
         DA_CASE_LOOP("steps", DTYPES, hetrd_multiply, hetrd_update, gebrd_multiply),
         DA_CASE_LOOP("merges", DTYPES, stedc_product, bdsdc_begin, bdsdc_product),
+        DA_CASE_LOOP("whole merges", 2, deflate, whole_merges), /* of real numbers */
+        DA_CASE_LOOP("roots", 2, roots, roots_of_nan),
         DA_CASE_LOOP("leaves", DTYPES, stedc, sterf, tridiagonal_of_nan, bdsdc_values, bdsdc_leaf,
                      bdsdc_leaf_of_nan),
 #if CUDA_HAS_GEEV
@@ -3002,7 +3566,7 @@ int main(int argc, char **argv)
         DA_CASE_LOOP("panels", DTYPES, hetrd_begin_and_end, hetrd_column, hetrd_rest, reflectors, gebrd_begin,
                      gebrd_columns_and_rows),
         DA_CASE("integers", gemm_of_integers),
-        DA_CASE("sizes", too_large, leaves_refused),
+        DA_CASE("sizes", too_large, leaves_refused, merges_refused),
         DA_CASE_LOOP("common", DTYPES, common_kernels, small_qr, tpqrt, tpqrt_of_nan, geqp3,
                      geqp3_of_columns_alike, geqp3_of_nan),
     };

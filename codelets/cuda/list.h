@@ -58,6 +58,10 @@
 #define CUDA_REAL_KERNELS(K)         \
     K(bdsdc_leaf,        RWV, RV, W, W) \
     K(merge_pack,        RR, RR, WR) \
+    K(stedc_deflate,     RV, RV, WR, WR) \
+    K(bdsdc_deflate,     RV, RV, WR, WR, WR) \
+    K(stedc_secular,     RR, WR, WR, WV) \
+    K(bdsdc_secular,     RR, WR, WR, WV) \
     K(stedc_order,       WR, RR, RV, WV) \
     K(bdsdc_order,       WR, RR, RV, WV)
 /* clang-format on */

@@ -418,6 +418,47 @@ static bool merge_pack_fits(const da_call *call)
     return plan_fits(call, q.n, packed.n) && q.m == packed.m;
 }
 
+/* Whether there are n values in parts of which the upper one is of order args->top, a number between them, and a plan. */
+static bool parts_fit(const da_call *call, int64_t n, int plan)
+{
+    const da_merge_args *args = call->values[0].data;
+
+    return length_of(call, 0) == n && length_of(call, 1) == 1 &&
+           are(extents_of(call, plan), n, DA_PLAN_COLUMNS) && args->top > 0 && args->top <= n;
+}
+
+static bool stedc_deflate_fits(const da_call *call)
+{
+    const extents q = extents_of(call, 2);
+
+    return q.m == q.n && parts_fit(call, q.n, 3);
+}
+
+static bool bdsdc_deflate_fits(const da_call *call)
+{
+    const extents u = extents_of(call, 2), v = extents_of(call, 3);
+
+    return u.m == u.n && v.m == v.n && (v.n == u.n || v.n == u.n + 1) && parts_fit(call, u.n, 4);
+}
+
+static bool secular_fits(const da_call *call)
+{
+    const extents deltas = extents_of(call, 1);
+
+    return plan_fits(call, deltas.m, deltas.n) && are(extents_of(call, 2), deltas.m, 1) &&
+           length_of(call, 3) == deltas.n;
+}
+
+static bool stedc_secular_fits(const da_call *call)
+{
+    return secular_fits(call);
+}
+
+static bool bdsdc_secular_fits(const da_call *call)
+{
+    return secular_fits(call);
+}
+
 static bool order_fits(const da_call *call)
 {
     const int64_t n = length_of(call, 3);
@@ -533,6 +574,10 @@ RUN_(sterf)
 RUN_(bdsdc_values)
 RUN_(bdsdc_leaf)
 RUN_(merge_pack)
+RUN_(stedc_deflate)
+RUN_(bdsdc_deflate)
+RUN_(stedc_secular)
+RUN_(bdsdc_secular)
 RUN_(stedc_order)
 RUN_(bdsdc_order)
 RUN_(getrf_nopivot)

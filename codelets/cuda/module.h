@@ -278,6 +278,24 @@ da_status cuda_merge_pack(const da_call *call, da_dtype dtype, const cuda_matrix
 da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
                            const cuda_matrix *parts, const void *roots, const void *values);
 
+/* Makes the plan of two parts, of which the upper one is of order `top` (kernels.h), and of the vectors what it says: of eigenvalues v, of singular values
+ * u and v. `reals` and `ints` have room for as many as these give, of n values. */
+static inline size_t cuda_deflate_reals(int n)
+{
+    return 4 * (size_t)n;
+}
+static inline size_t cuda_deflate_ints(int n)
+{
+    return 1 + 5 * (size_t)n;
+}
+da_status cuda_merge_deflate(const da_call *call, da_dtype dtype, const cuda_matrix *plan, int64_t top,
+                             const void *values, const void *off, const cuda_matrix *u, const cuda_matrix *v,
+                             void *reals, int *ints);
+
+/* The plan's roots from number `column` on, and what they say of z. A root that is not found is NaN and merged into *call->info. */
+da_status cuda_secular(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
+                       int64_t column, const cuda_matrix *deltas, const void *parts, const void *roots);
+
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LANES = 256, SOURCE = 8000 };
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+
+enum { LANES = 256, SOURCE = 9000 };
 
 /* What the texts are written with: T, its parts REAL, and arithmetic that looks the same for real and complex numbers. */
 static const char real_text[] = "#define RE(x) (x)\n"
@@ -468,6 +470,335 @@ static const char merge_text[] =
     "    DATA(T, place)[at] = (T)i;\n"
     "    DATA(T, values)[at] = (T)scalbn((f64)(is_root ? root[i] : aside[i - count]), "
     "-(int)*DATA(const T, scale));\n"
+    "}\n";
+
+/* Half the distance between 1 and the next number. */
+#define EPSILON_TEXT                                                                                         \
+    "#define EPSILON (sizeof(T) == 4 ? (T)5.9604644775390625e-8 : (T)1.1102230246251565e-16)\n"
+
+/* What is set aside, one value after the other by one work-item, as the CPU decides it (cpu/stedc.inc, cpu/bdsdc.inc); rotations are kept for
+ * merge_rotate. A merge of singular values has `u`, and reads v's rows where the other reads Q's. One work-group. */
+static const char deflate_text[] = EPSILON_TEXT
+    "enum { ABOVE, BOTH, BELOW, KINDS };\n"
+    "typedef struct {\n"
+    "    i64 n, top, singular, columns, u_ld, v_ld;\n"
+    "    i64 d, z, row, source, kept, left, above, rho, scale; /* where the plan has them */\n"
+    "    f64 nan;\n"
+    "} deflate_t;\n"
+    /* NaN where there is one. */
+    "FUNCTION T largest_of(LOCAL_POINTER(T) part, T mine)\n"
+    "{\n"
+    "    part[LANE] = mine;\n"
+    "    BARRIER();\n"
+    "    for (int k = 0; k < LANES; k++)\n"
+    "        mine = part[k] > mine || IS_NAN(part[k]) ? part[k] : mine;\n"
+    "    BARRIER();\n"
+    "    return mine;\n"
+    "}\n"
+    "FUNCTION void make_plan(GLOBAL T *plan, GLOBAL const T *d, GLOBAL const T *z, GLOBAL const i32 *kind,\n"
+    "                        GLOBAL const i32 *kept, i64 nkept, GLOBAL i32 *aside, i64 naside, deflate_t q)\n"
+    "{\n"
+    "    i64 next[KINDS + 1] = {0, 0, 0, 0};\n"
+    "    for (i64 c = 1; c < naside; c++) {\n"
+    "        const i32 moved = aside[c];\n"
+    "        i64 at = c;\n"
+    "        for (; at > 0 && d[aside[at - 1]] > d[moved]; at--)\n"
+    "            aside[at] = aside[at - 1];\n"
+    "        aside[at] = moved;\n"
+    "    }\n"
+    "    for (i64 c = 0; c < nkept; c++)\n"
+    "        next[kind[kept[c]] + 1]++;\n"
+    "    for (int k = ABOVE; k < KINDS; k++)\n"
+    "        next[k + 1] += next[k];\n"
+    "    plan[q.kept] = (T)nkept;\n"
+    "    plan[q.left] = (T)next[BOTH];\n"
+    "    plan[q.above] = (T)next[BELOW];\n"
+    "    for (i64 c = 0; c < nkept; c++) {\n"
+    "        const i64 i = kept[c], row = next[kind[i]]++;\n"
+    "        plan[q.d + c] = d[i];\n"
+    "        plan[q.z + c] = z[i];\n"
+    "        plan[q.row + c] = (T)row;\n"
+    "        plan[q.source + row] = (T)i;\n"
+    "    }\n"
+    "    for (i64 c = 0; c < naside; c++) {\n"
+    "        plan[q.d + nkept + c] = d[aside[c]];\n"
+    "        plan[q.source + nkept + c] = (T)aside[c];\n"
+    "    }\n"
+    "}\n"
+    "FUNCTION void decide(GLOBAL T *plan, GLOBAL T *d, GLOBAL T *z, GLOBAL T *turns, GLOBAL i32 *pairs,\n"
+    "                     GLOBAL i32 *kind, T rho, T negligible, deflate_t q)\n"
+    "{\n"
+    "    GLOBAL i32 *kept = kind + q.n, *aside = kept + q.n;\n"
+    "    const i64 middle = q.top - 1, step = q.singular ? -1 : 1; /* singular values descend */\n"
+    "    const i64 a_end = q.singular ? -1 : q.top, b_end = q.singular ? middle : q.n;\n"
+    "    i64 a = q.singular ? middle - 1 : 0, b = q.singular ? q.n - 1 : q.top, last = -1;\n"
+    "    i64 nkept = 0, naside = 0, nturns = 0;\n"
+    "    if (q.singular)\n"
+    "        kept[nkept++] = (i32)middle;\n"
+    "    while (a != a_end || b != b_end) {\n"
+    "        const int upper = b == b_end || (a != a_end && d[a] <= d[b]);\n"
+    "        const i64 i = upper ? a : b;\n"
+    "        a += upper ? step : 0;\n"
+    "        b += upper ? 0 : step;\n"
+    "        if (rho * fabs(z[i]) <= negligible) {\n"
+    "            aside[naside++] = (i32)i;\n"
+    "            continue;\n"
+    "        }\n"
+    "        if (last >= 0) {\n"
+    "            const T length = (T)hypot((f64)z[i], (f64)z[last]);\n"
+    "            const T c = z[i] / length, s = -z[last] / length;\n"
+    "            const T lower = d[last], gap = d[i] - lower;\n"
+    "            if ((q.singular ? gap : fabs(gap * c * s)) <= negligible) {\n"
+    "                z[i] = length;\n"
+    "                kind[i] = kind[i] == kind[last] ? kind[i] : BOTH;\n"
+    "                turns[2 * nturns] = c;\n"
+    "                turns[2 * nturns + 1] = s;\n"
+    "                pairs[1 + 2 * nturns] = (i32)last;\n"
+    "                pairs[2 + 2 * nturns++] = (i32)i;\n"
+    "                if (!q.singular) {\n"
+    "                    d[last] = lower * c * c + d[i] * s * s;\n"
+    "                    d[i] = lower * s * s + d[i] * c * c;\n"
+    "                }\n"
+    "                aside[naside++] = (i32)last;\n"
+    "            } else\n"
+    "                kept[nkept++] = (i32)last;\n"
+    "        }\n"
+    "        last = i;\n"
+    "    }\n"
+    "    if (last >= 0)\n"
+    "        kept[nkept++] = (i32)last;\n"
+    "    if (q.singular && nkept > 1 && d[kept[1]] <= negligible / 2)\n"
+    "        d[kept[1]] = negligible / 2;\n"
+    "    pairs[0] = (i32)nturns;\n"
+    "    make_plan(plan, d, z, kind, kept, nkept, aside, naside, q);\n"
+    "}\n"
+    "KERNEL(merge_deflate)(BUFFER(const T, values), BUFFER(const T, off), BUFFER(T, u), BUFFER(T, v),\n"
+    "                      BUFFER(T, plan), BUFFER(T, reals), BUFFER(i32, ints), VALUE(deflate_t, q))\n"
+    "{\n"
+    "    LOCAL T part[256];\n"
+    "    GLOBAL const T *given = DATA(const T, values);\n"
+    "    GLOBAL T *p = DATA(T, plan), *w = DATA(T, v), *d = DATA(T, reals), *z = d + q.n, *turns = z + q.n;\n"
+    "    GLOBAL i32 *pairs = DATA(i32, ints), *kind = pairs + 1 + 2 * q.n;\n"
+    "    const T e = *DATA(const T, off), half = (T)0.70710678118654752440;\n"
+    "    const i64 n = q.n, top = q.top, middle = top - 1;\n"
+    "    T most = fabs(e);\n"
+    "    for (i64 i = LANE; i < n; i += LANES)\n"
+    "        most = fabs(given[i]) > most || IS_NAN(given[i]) ? fabs(given[i]) : most;\n"
+    "    most = largest_of(part, most);\n"
+    "    const int scale = most > 0 ? -ilogb((f64)most) : 0;\n"
+    "    const T beta = (T)scalbn((f64)e, scale);\n"
+    "    const T above = q.singular ? (T)scalbn((f64)given[middle], scale) : half;\n"
+    "    const T below = q.singular ? beta : e < 0 ? -half : half;\n"
+    "    const T behind = q.columns > n ? beta * w[top + n * q.v_ld] : 0;\n"
+    "    const T zero = above * w[middle + middle * q.v_ld];\n"
+    "    T largest = fabs(behind);\n"
+    "    for (i64 i = LANE; i < n; i += LANES) {\n"
+    "        d[i] = (T)scalbn((f64)given[i], scale);\n"
+    "        z[i] = i < top ? above * w[middle + i * q.v_ld] : below * w[top + i * q.v_ld];\n"
+    "        kind[i] = q.singular && i == middle ? BOTH : i < top ? ABOVE : BELOW;\n"
+    "        const int is_z = q.singular || fabs(z[i]) > fabs(d[i]) || IS_NAN(z[i]);\n"
+    "        const T size = fabs(is_z ? z[i] : d[i]);\n"
+    "        largest = size > largest || IS_NAN(size) ? size : largest;\n"
+    "    }\n"
+    "    largest = largest_of(part, largest);\n"
+    "    if (!IS_FINITE(most) || !IS_FINITE(largest)) {\n"
+    "        for (i64 i = LANE; i < n; i += LANES) {\n"
+    "            p[q.d + i] = (T)q.nan;\n"
+    "            p[q.source + i] = (T)i;\n"
+    "        }\n"
+    "        if (LANE == 0) {\n"
+    "            p[q.kept] = p[q.left] = p[q.above] = p[q.rho] = p[q.scale] = 0;\n"
+    "            pairs[0] = -1;\n"
+    "        }\n"
+    "        return;\n"
+    "    }\n"
+    "    const T negligible = 8 * EPSILON * (q.singular ? (T)scalbn((f64)most, scale) : largest);\n"
+    "    const T rho = q.singular ? 1 : 2 * fabs(beta), length = (T)hypot((f64)zero, (f64)behind);\n"
+    "    if (q.columns > n && length > negligible) {\n"
+    "        const T c = zero / length, s = behind / length;\n"
+    "        GLOBAL T *x = w + middle * q.v_ld, *y = w + n * q.v_ld;\n"
+    "        for (i64 i = LANE; i < q.columns; i += LANES) {\n"
+    "            const T was = x[i];\n"
+    "            x[i] = c * was + s * y[i];\n"
+    "            y[i] = c * y[i] - s * was;\n"
+    "        }\n"
+    "    }\n"
+    "    if (LANE == 0) {\n"
+    "        if (q.singular) {\n"
+    "            d[middle] = 0;\n"
+    "            z[middle] = length <= negligible ? negligible : q.columns > n ? length : zero;\n"
+    "            DATA(T, u)[middle + middle * q.u_ld] = 1;\n"
+    "        } else\n"
+    "            p[q.rho] = rho;\n"
+    "        decide(p, d, z, turns, pairs, kind, rho, negligible, q);\n"
+    "        p[q.scale] = (T)scale;\n"
+    "    }\n"
+    "}\n"
+    /* A row a work-item; all is NaN if there are fewer than none. */
+    "KERNEL(merge_rotate)(BUFFER(T, q), BUFFER(const T, turns), BUFFER(const i32, pairs), VALUE(i64, m),\n"
+    "                     VALUE(i64, n), VALUE(i64, ld), VALUE(f64, nan))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE, count = *DATA(const i32, pairs);\n"
+    "    GLOBAL T *row = DATA(T, q) + i;\n"
+    "    GLOBAL const i32 *pair = DATA(const i32, pairs) + 1;\n"
+    "    GLOBAL const T *turn = DATA(const T, turns);\n"
+    "    for (i64 k = 0; k < count && i < m; k++) {\n"
+    "        GLOBAL T *x = row + pair[2 * k] * ld, *y = row + pair[2 * k + 1] * ld;\n"
+    "        const T was = *x, c = turn[2 * k], s = turn[2 * k + 1];\n"
+    "        *x = c * was + s * *y;\n"
+    "        *y = c * *y - s * was;\n"
+    "    }\n"
+    "    for (i64 j = 0; j < n && count < 0 && i < m; j++)\n"
+    "        row[j * ld] = (T)nan;\n"
+    "}\n";
+
+/* Roots of 1 / rho + sum z_i^2 / (d_i - x) = 0, a work-group each (R.-C. Li: "Solving secular equations stably and efficiently", 1993). Singular values'
+ * equation is the same in their squares, with rho 1. Every work-item does what is not a sum, so that all come to the same barriers. */
+static const char secular_text[] = EPSILON_TEXT
+    "typedef struct {\n"
+    "    T left, right, left_slope, right_slope;\n"
+    "} sums_t;\n"
+    /* Everything is measured from the pole nearest to the root, so that no difference loses digits. */
+    "FUNCTION T pole(GLOBAL const T *d, i64 i, i64 nearest, i64 singular)\n"
+    "{\n"
+    "    const T gap = d[i] - d[nearest];\n"
+    "    return singular ? gap * (d[i] + d[nearest]) : gap;\n"
+    "}\n"
+    "FUNCTION sums_t plus(sums_t a, sums_t b)\n"
+    "{\n"
+    "    a.left += b.left;\n"
+    "    a.right += b.right;\n"
+    "    a.left_slope += b.left_slope;\n"
+    "    a.right_slope += b.right_slope;\n"
+    "    return a;\n"
+    "}\n"
+    /* The sum's parts and their derivatives: poles up to number `split`, and those after it. */
+    "FUNCTION sums_t sums_at(LOCAL_POINTER(sums_t) part, GLOBAL const T *d, GLOBAL const T *z, i64 count,\n"
+    "                        i64 split, i64 nearest, i64 singular, T x)\n"
+    "{\n"
+    "    sums_t sum = {0, 0, 0, 0};\n"
+    "    for (i64 i = LANE; i < count; i += LANES) {\n"
+    "        const T y = z[i] / (pole(d, i, nearest, singular) - x);\n"
+    "        const sums_t left = {z[i] * y, 0, y * y, 0}, right = {0, z[i] * y, 0, y * y};\n"
+    "        sum = plus(sum, i <= split ? left : right);\n"
+    "    }\n"
+    "    part[LANE] = sum;\n"
+    "    BARRIER();\n"
+    "    if (LANE < 16) {\n"
+    "        for (int k = LANE + 16; k < LANES; k += 16)\n"
+    "            sum = plus(sum, part[k]);\n"
+    "        part[256 + LANE] = sum;\n"
+    "    }\n"
+    "    BARRIER();\n"
+    "    sum = part[256];\n"
+    "    for (int k = 1; k < 16; k++)\n"
+    "        sum = plus(sum, part[256 + k]);\n"
+    "    return sum;\n"
+    "}\n"
+    /* Where c + s / (l - y) + t / (r - y) is zero, for y between the poles l and r or with `last` above both; a = c (l + r) + s + t, b = c l r +
+     * s r + t l. */
+    "FUNCTION T zero_of(T a, T b, T c, int last)\n"
+    "{\n"
+    "    const T root = sqrt(fabs(a * a - 4 * b * c));\n"
+    "    if (last)\n"
+    "        return a >= 0 ? (a + root) / (2 * c) : 2 * b / (a - root);\n"
+    "    return a <= 0 ? (a - root) / (2 * c) : 2 * b / (a + root);\n"
+    "}\n"
+    "KERNEL(secular)(BUFFER(T, deltas), BUFFER(T, roots), BUFFER(const T, poles), BUFFER(const T, weights),\n"
+    "                BUFFER(const T, rho), BUFFER(const T, kept), VALUE(i64, ld), VALUE(i64, column),\n"
+    "                VALUE(i64, singular), VALUE(f64, nan))\n"
+    "{\n"
+    "    LOCAL sums_t part[272];\n"
+    "    const i64 count = (i64)*DATA(const T, kept), number = column + GROUP;\n"
+    "    GLOBAL const T *d = DATA(const T, poles), *z = DATA(const T, weights);\n"
+    "    GLOBAL T *delta = DATA(T, deltas) + GROUP * ld, *root = DATA(T, roots) + GROUP;\n"
+    "    if (number >= count)\n"
+    "        return;\n"
+    "    if (count == 1) {\n"
+    "        if (LANE == 0) {\n"
+    "            *root = singular ? fabs(z[0]) : d[0] + *DATA(const T, rho) * z[0] * z[0];\n"
+    "            if (!singular)\n"
+    "                delta[0] = 1;\n"
+    "        }\n"
+    "        return;\n"
+    "    }\n"
+    "    const int last = number == count - 1;\n"
+    "    const i64 l = last ? number - 1 : number, r = l + 1;\n"
+    "    const T first = singular ? (T)1 : 1 / *DATA(const T, rho);\n"
+    "    i64 nearest = last ? r : l;\n"
+    /* The root lies between the nearest pole and the middle of two; the last one no further off than if all weights were the last pole's. */
+    "    T far = last ? (T)0 : pole(d, r, l, singular) / 2;\n"
+    "    for (i64 i = 0; i < count && last; i++)\n"
+    "        far += z[i] * z[i] / first;\n"
+    "    sums_t s = sums_at(part, d, z, count, l, nearest, singular, far);\n"
+    "    T w = first + s.left + s.right;\n"
+    "    const T left = z[l] * z[l], right = z[r] * z[r];\n"
+    "    const T rest = w - left / (pole(d, l, nearest, singular) - far)\n"
+    "                     - right / (pole(d, r, nearest, singular) - far);\n"
+    "    if (!last && w < 0) {\n"
+    "        nearest = r;\n"
+    "        far = -far;\n"
+    "    }\n"
+    "    const T l_pole = pole(d, l, nearest, singular), r_pole = pole(d, r, nearest, singular);\n"
+    /* Nor is it nearer than where that pole's term would balance the others as they are at the far end, where they count most. */
+    "    const T own = nearest == l ? left : right, close = own / (last ? first : w + own / far);\n"
+    "    T low = far > 0 ? close : far, high = far > 0 ? far : close;\n"
+    "    const T a = rest * (l_pole + r_pole) + left + right, b = left * r_pole + right * l_pole;\n"
+    "    T x = zero_of(a, b, rest, last);\n"
+    "    for (int step = 0;; step++) {\n"
+    "        if (!(x > low && x < high))\n"
+    "            x = copysign((T)(sqrt(fabs(low)) * sqrt(fabs(high))), far); /* exponents' middle */\n"
+    "        if (!(x > low && x < high))\n"
+    "            break;\n"
+    "        s = sums_at(part, d, z, count, l, nearest, singular, x);\n"
+    "        w = first + s.left + s.right;\n"
+    "        const T size = 8 * (fabs(s.left) + fabs(s.right)) + first;\n"
+    "        const T slope = s.left_slope + s.right_slope;\n"
+    "        if (fabs(w) <= EPSILON * (size + fabs(x) * slope))\n"
+    "            break;\n"
+    "        low = w < 0 ? x : low;\n"
+    "        high = w < 0 ? high : x;\n"
+    /* Each half of the sum as one pole and a constant, of the same value and slope. */
+    "        const T to_l = l_pole - x, to_r = r_pole - x;\n"
+    "        x += zero_of((to_l + to_r) * w - to_l * to_r * slope, to_l * to_r * w,\n"
+    "                     w - to_l * s.left_slope - to_r * s.right_slope, last);\n"
+    "        if (step >= 20)\n"
+    "            x = low; /* bisection comes to an end */\n"
+    "    }\n"
+    "    const T base = d[nearest], tau = singular ? x / (base + sqrt(base * base + x)) : x;\n"
+    "    const T shift = IS_NAN(w) ? (T)nan : tau;\n"
+    "    const int is_vector = !singular && count == 2; /* as laed4 leaves it */\n"
+    "    const f64 one = z[0] / (d[0] - base - shift), other = z[1] / (d[1] - base - shift);\n"
+    "    const f64 length = is_vector ? hypot(one, other) : 1;\n"
+    "    for (i64 i = LANE; i < count; i += LANES) {\n"
+    "        const T difference = d[i] - base - shift;\n"
+    "        delta[i] = is_vector ? (T)(z[i] / difference / length) : difference;\n"
+    "    }\n"
+    "    if (LANE == 0)\n"
+    "        *root = base + shift;\n"
+    "}\n"
+    /* The roots' factors in the products that z is made of, an item each. A root that was not found is a fault, the last one if there are more. */
+    "KERNEL(secular_parts)(BUFFER(i64, info), BUFFER(T, parts), BUFFER(const T, deltas),\n"
+    "                      BUFFER(const T, roots), BUFFER(const T, poles), BUFFER(const T, kept),\n"
+    "                      VALUE(i64, columns), VALUE(i64, ld), VALUE(i64, column), VALUE(i64, singular),\n"
+    "                      VALUE(i64, offset))\n"
+    "{\n"
+    "    const i64 i = GROUP * LANES + LANE, count = (i64)*DATA(const T, kept), few = singular ? 1 : 2;\n"
+    "    GLOBAL const T *d = DATA(const T, poles), *root = DATA(const T, roots);\n"
+    "    T product = 1;\n"
+    "    if (i >= count || (singular && count == 1))\n"
+    "        return;\n"
+    "    for (i64 j = 0; j < columns && column + j < count && count > few; j++) {\n"
+    "        const i64 at = column + j;\n"
+    "        const T delta = DATA(const T, deltas)[i + j * ld], sum = d[i] + root[j];\n"
+    "        if (singular)\n"
+    "            product *= i == at ? delta * sum : delta / (d[i] - d[at]) * (sum / (d[i] + d[at]));\n"
+    "        else\n"
+    "            product *= i == at ? delta : delta / (d[i] - d[at]);\n"
+    "        if (i == 0 && IS_NAN(root[j]))\n"
+    "            *DATA(i64, info) = offset + at + 1;\n"
+    "    }\n"
+    "    DATA(T, parts)[i] = product;\n"
     "}\n";
 
 static const char widen_text[] =
@@ -965,6 +1296,67 @@ da_status cuda_merge_order(const da_call *call, da_dtype dtype, bool singular, c
                                           CUDA_ADDRESS(roots), CUDA_ADDRESS(parts->data), PLAN(KEPT, 0),
                                           PLAN(SCALE, 0), CUDA_VALUE(n), CUDA_VALUE(nparts), CUDA_VALUE(ld),
                                           CUDA_VALUE(few), CUDA_VALUE(descending)});
+}
+
+da_status cuda_merge_deflate(const da_call *call, da_dtype dtype, const cuda_matrix *plan, int64_t top,
+                             const void *values, const void *off, const cuda_matrix *u, const cuda_matrix *v,
+                             void *reals, int *ints)
+{
+    const int64_t n = plan->m, ld = plan->ld;
+    const struct {
+        int64_t n, top, singular, columns, u_ld, v_ld, d, z, row, source, kept, left, above, rho, scale;
+        double nan;
+    } about = {n,
+               top,
+               u != NULL,
+               v->n,
+               u ? u->ld : 1,
+               v->ld,
+               DA_PLAN_D * ld,
+               DA_PLAN_Z * ld,
+               DA_PLAN_ROW * ld,
+               DA_PLAN_SOURCE * ld,
+               DA_PLAN_KEPT * ld,
+               DA_PLAN_LEFT * ld,
+               DA_PLAN_ABOVE * ld,
+               DA_PLAN_RHO * ld,
+               DA_PLAN_SCALE * ld,
+               (double)NAN};
+    const void *const turns = (char *)reals + 2 * (size_t)n * da_dtype_size(dtype);
+
+    DA_TRY(launch(call, dtype, "merge_deflate", deflate_text, 1, 8,
+                  (const da_device_arg[]){CUDA_ADDRESS(values), CUDA_ADDRESS(off),
+                                          CUDA_ADDRESS(u ? u->data : NULL), CUDA_ADDRESS(v->data),
+                                          CUDA_ADDRESS(plan->data), CUDA_ADDRESS(reals), CUDA_ADDRESS(ints),
+                                          CUDA_VALUE(about)}));
+    for (int which = u ? 0 : 1; which < 2; which++) {
+        const cuda_matrix *const q = which ? v : u;
+        const int64_t m = q->m, columns = q->n, q_ld = q->ld;
+
+        DA_TRY(launch(call, dtype, "merge_rotate", deflate_text, (m + LANES - 1) / LANES, 7,
+                      (const da_device_arg[]){CUDA_ADDRESS(q->data), CUDA_ADDRESS(turns), CUDA_ADDRESS(ints),
+                                              CUDA_VALUE(m), CUDA_VALUE(columns), CUDA_VALUE(q_ld),
+                                              CUDA_VALUE(about.nan)}));
+    }
+    return DA_OK;
+}
+
+da_status cuda_secular(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
+                       int64_t column, const cuda_matrix *deltas, const void *parts, const void *roots)
+{
+    const int64_t m = deltas->m, columns = deltas->n, ld = deltas->ld, squares = singular,
+                  offset = singular ? 0 : m;
+    const double nan = (double)NAN;
+
+    DA_TRY(launch(call, dtype, "secular", secular_text, columns, 10,
+                  (const da_device_arg[]){CUDA_ADDRESS(deltas->data), CUDA_ADDRESS(roots), PLAN(D, 0),
+                                          PLAN(Z, 0), PLAN(RHO, 0), PLAN(KEPT, 0), CUDA_VALUE(ld),
+                                          CUDA_VALUE(column), CUDA_VALUE(squares), CUDA_VALUE(nan)}));
+    return launch(call, dtype, "secular_parts", secular_text, (m + LANES - 1) / LANES, 11,
+                  (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(parts),
+                                          CUDA_ADDRESS(deltas->data), CUDA_ADDRESS(roots), PLAN(D, 0),
+                                          PLAN(KEPT, 0), CUDA_VALUE(columns), CUDA_VALUE(ld),
+                                          CUDA_VALUE(column), CUDA_VALUE(squares), CUDA_VALUE(offset)});
 }
 
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src)
