@@ -151,7 +151,7 @@ END_TEST
 static char folder[] = "/tmp/darray-rehearse-XXXXXX";
 
 /* Models of cholesky's kernels for f64: `fixed` seconds a task, and a Gflop a second for each of them. */
-static void write_models(double fixed)
+static void write_models_up_to(uint32_t largest, double fixed)
 {
     static const da_codelet *const kernels[] = {&da_codelet_potrf, &da_codelet_cholesky_diagonal,
                                                 &da_codelet_trsm, &da_codelet_cholesky_update,
@@ -166,7 +166,7 @@ static void write_models(double fixed)
         models_symbol(symbol, sizeof symbol, kernels[i], DA_F64);
         model *const a = models_get(&m, symbol);
         ck_assert_ptr_nonnull(a);
-        for (uint32_t n = 16; n <= 2048; n *= 2) {
+        for (uint32_t n = 16; n <= largest; n *= 2) {
             const bool moves = kernels[i] == &da_codelet_lacpy;
             const double flops = moves ? 0 : (double)n * n * n, bytes = 16.0 * n * n;
             const model_size size = {.footprint = n, .bytes = bytes, .flops = flops};
@@ -175,6 +175,11 @@ static void write_models(double fixed)
     }
     ck_ok(models_write(&m, NULL));
     models_clear(&m);
+}
+
+static void write_models(double fixed)
+{
+    write_models_up_to(2048, fixed);
 }
 
 static void remove_models(void)
@@ -347,6 +352,21 @@ START_TEST(threads)
 }
 END_TEST
 
+/* Curves through sizes that are far from a tile's say nothing of it. */
+START_TEST(far_sizes)
+{
+    tile_rating ratings[TILE_RATINGS];
+    int n, best;
+
+    write_models_up_to(32, 0.1);
+    ck_ok(tile_ratings(&tile_cholesky, DA_F64, (tile_size){N, N, 0}, ratings, &n, &best));
+    ck_assert_int_gt(n, 1);
+    ck_assert_int_eq(best, 0);
+    ck_assert(ratings[0].known < 0.5);
+    remove_models();
+}
+END_TEST
+
 /* What is forced is not asked about. */
 START_TEST(forced)
 {
@@ -365,4 +385,4 @@ END_TEST
 
 DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory, beyond_lapack),
              DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, in_place, on_devices_only, threads,
-                     forced))
+                     far_sizes, forced))

@@ -432,6 +432,19 @@ double model_expect(model *m, da_device_kind kind, const model_size *size)
     return expect(m, (int)kind, find(m, size), size, &sure);
 }
 
+/* Whether a size is near one that was measured: four times as many rows and columns, or a quarter of them, at most. */
+static bool near_measured(const model *m, da_device_kind kind, double bytes)
+{
+    const double factor = 16;
+
+    for (int i = 0; i < m->npoints; i++) {
+        const model_point *const p = &m->points[i];
+        if (p->on[kind].nrecent > 0 && bytes <= factor * p->size.bytes && p->size.bytes <= factor * bytes)
+            return true;
+    }
+    return false;
+}
+
 double model_expect_like(model *m, da_device_kind kind, double bytes, double flops, model_basis *basis)
 {
     const model_size size = {.bytes = bytes, .flops = flops};
@@ -445,7 +458,7 @@ double model_expect_like(model *m, da_device_kind kind, double bytes, double flo
         if (p->on[kind].nrecent > 0 && fabs(p->size.bytes - bytes) <= 1 && fabs(p->size.flops - flops) <= 1)
             same = p;
     }
-    *basis = same ? MODEL_SEEN : model_curve_of(m, kind)->npoints > 0 ? MODEL_CURVE : MODEL_GUESS;
+    *basis = same ? MODEL_SEEN : near_measured(m, kind, bytes) ? MODEL_CURVE : MODEL_GUESS;
     if (same && model_mean(&same->on[kind], &mean, &deviation))
         return clean(mean);
     return expect(m, (int)kind, same, &size, &sure);
