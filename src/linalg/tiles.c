@@ -81,8 +81,9 @@ static da_status rate(const tile_operation *o, da_dtype dtype, tile_size size, i
         status = rehearsal_time(&r, rt_workers_for_shaping(), &out->predicted);
     out->mb = mb > 0 ? mb : tried.rule_mb;
     out->nb = mb > 0 ? nb : tried.rule_nb;
-    const double all = r.by[MODEL_GUESS] + r.by[MODEL_CURVE] + r.by[MODEL_SEEN];
-    out->known = all > 0 ? 1 - r.by[MODEL_GUESS] / all : 0;
+    const double unknown = r.by[MODEL_GUESS] + r.by[MODEL_FAR];
+    const double all = unknown + r.by[MODEL_CURVE] + r.by[MODEL_SEEN];
+    out->known = all > 0 ? 1 - unknown / all : 0;
     out->seen = all > 0 ? r.by[MODEL_SEEN] / all : 0;
     rehearsal_free(&r);
     return status;

@@ -458,7 +458,10 @@ double model_expect_like(model *m, da_device_kind kind, double bytes, double flo
         if (p->on[kind].nrecent > 0 && fabs(p->size.bytes - bytes) <= 1 && fabs(p->size.flops - flops) <= 1)
             same = p;
     }
-    *basis = same ? MODEL_SEEN : near_measured(m, kind, bytes) ? MODEL_CURVE : MODEL_GUESS;
+    *basis = same                                   ? MODEL_SEEN
+             : near_measured(m, kind, bytes)        ? MODEL_CURVE
+             : model_curve_of(m, kind)->npoints > 0 ? MODEL_FAR
+                                                    : MODEL_GUESS;
     if (same && model_mean(&same->on[kind], &mean, &deviation))
         return clean(mean);
     return expect(m, (int)kind, same, &size, &sure);

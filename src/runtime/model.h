@@ -103,7 +103,8 @@ bool model_copy(model *m, da_device_kind kind, const model_size *size, const mod
 double model_expect(model *m, da_device_kind kind, const model_size *size);
 /* What an expectation rests on. */
 typedef enum model_basis {
-    MODEL_GUESS, /* nothing like it was measured on this kind of worker */
+    MODEL_GUESS, /* nothing was measured on this kind of worker */
+    MODEL_FAR,   /* other sizes were, but none that is near */
     MODEL_CURVE, /* sizes that are near were */
     MODEL_SEEN   /* this size was */
 } model_basis;
