@@ -236,6 +236,31 @@ START_TEST(trsm)
 }
 END_TEST
 
+/* alpha 0: as in BLAS, what is in t and b does not count, for any way in which the kernel would solve. */
+START_TEST(trsm_by_zero)
+{
+    static const int sizes[][2] = {{6, 3}, {20, 12}, {40, 9}, {70, 600}};
+    const da_dtype t = dtypes[_i];
+
+    for (int i = 0; i < 4; i++)
+        for (int right = 0; right < 2; right++) {
+            const int order = sizes[i][0], others = sizes[i][1], m = right ? others : order,
+                      n = right ? order : others;
+            const da_trsm_args args = {DA_LOWER | (right ? DA_RIGHT : 0u), 0, {0, 0}};
+            matrix tri = filled(order, order, t, 6), b = filled(m, n, t, 7), x;
+
+            *at(&tri, order - 1, 0) = *at(&b, 0, 0) = NAN;
+            *at(&tri, 0, 0) = 0;
+            DA_AUTO da_array *T = to_array(&tri, t, 1000, 1000), *B = to_array(&b, t, 1000, 1000);
+            ck_ok(DA_SPAWN(NULL, &da_codelet_trsm, DA_READ(T), DA_READ_WRITE(B), DA_VALUE(args)));
+            x = from_array(B);
+            for (int k = 0; k < m * n; k++)
+                ck_assert(x.x[k] == 0);
+            free(tri.x), free(b.x), free(x.x);
+        }
+}
+END_TEST
+
 /* Hermitian, positive definite; exact in single precision. */
 static matrix definite(int n, da_dtype t)
 {
@@ -420,6 +445,6 @@ START_TEST(sentences)
 }
 END_TEST
 
-DA_TEST_MAIN("tile kernels", DA_CASE_LOOP("kernels", DTYPES, gemm, syrk, trsm, potrf),
+DA_TEST_MAIN("tile kernels", DA_CASE_LOOP("kernels", DTYPES, gemm, syrk, trsm, trsm_by_zero, potrf),
              DA_CASE("refused", refused), DA_CASE_LOOP("cholesky", DTYPES, tiled, bad_minors),
              DA_CASE("sentences", sentences))
