@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Singular values by LAPACK's divide and conquer. Small matrices, tall ones and what devices may have in one task a matrix, gesdd. Others in its steps.
+ * Singular values by LAPACK's divide and conquer. Small matrices, tall ones and what devices may have in one task a matrix, gesdd. Others in its steps,
+ * and tall ones whose workspace LAPACK cannot count.
  * a = Q B P^H by gebrd's algorithm (codelets/cpu/gebrd.inc): for each column a task that makes Q's reflector, tasks that multiply the trailing matrix
  * by it, and the same for the row and P's; after each panel the trailing matrix is updated by block columns. B = U S V^T by divide and conquer
  * (bidiagonal.c). Q U in block columns and V^T P^H in block rows.
