@@ -207,7 +207,7 @@ static da_status multiply(const da_call *call, unsigned transa, unsigned transb,
         return DA_OK;
 #define GEMM(letter, number)                                                                                 \
     CLBlast##letter##gemm(CLBlastLayoutColMajor, ta, tb, c.m, c.n, k, number(alpha), OPERAND(a), OPERAND(b), \
-                          number(beta), OPERAND(c), &queue, NULL)
+                          number(beta), OPERAND(c), &queue, opencl_event(queue))
     CALL(status, call, GEMM);
 #undef GEMM
     return result(call, "gemm", status);
@@ -231,7 +231,7 @@ static da_status herk(const da_call *call, unsigned uplo, bool trans, double alp
 #define PARTS_c128_of double
 #define HERK(letter, number)                                                                                 \
     CLBlast##letter##herk(CLBlastLayoutColMajor, triangle, ta, c.n, k, (PARTS_##number)alpha, OPERAND(a),    \
-                          (PARTS_##number)beta, OPERAND(c), &queue, NULL)
+                          (PARTS_##number)beta, OPERAND(c), &queue, opencl_event(queue))
     CALL(status, call, HERK);
 #undef HERK
     return result(call, "herk", status);
@@ -247,7 +247,7 @@ static da_status syrk_plain(const da_call *call, const da_rank_args *args, matri
 
 #define SYRK(letter, number)                                                                                 \
     CLBlast##letter##syrk(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),      \
-                          number(args->beta), OPERAND(c), &queue, NULL)
+                          number(args->beta), OPERAND(c), &queue, opencl_event(queue))
     CALL(status, call, SYRK);
 #undef SYRK
     return result(call, "syrk", status);
@@ -263,7 +263,7 @@ static da_status syr2k(const da_call *call, const da_rank_args *args, matrix a, 
 
 #define SYR2K(letter, number)                                                                                \
     CLBlast##letter##syr2k(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),     \
-                           OPERAND(b), number(args->beta), OPERAND(c), &queue, NULL)
+                           OPERAND(b), number(args->beta), OPERAND(c), &queue, opencl_event(queue))
     CALL(status, call, SYR2K);
 #undef SYR2K
     return result(call, "syr2k", status);
@@ -282,7 +282,8 @@ static da_status her2k(const da_call *call, const da_rank_args *args, matrix a, 
 #define CLBlastDher2k CLBlastDsyr2k
 #define HER2K(letter, number)                                                                                \
     CLBlast##letter##her2k(CLBlastLayoutColMajor, triangle, ta, c.n, k, number(args->alpha), OPERAND(a),     \
-                           OPERAND(b), (PARTS_##number)args->beta.re, OPERAND(c), &queue, NULL)
+                           OPERAND(b), (PARTS_##number)args->beta.re, OPERAND(c), &queue,                    \
+                           opencl_event(queue))
     CALL(status, call, HER2K);
 #undef HER2K
     return result(call, "her2k", status);
@@ -301,7 +302,7 @@ static da_status symmetric(const da_call *call, const da_symm_args *args, matrix
 #define SYMM(letter, number)                                                                                 \
     (args->hermitian ? CLBlast##letter##hemm : CLBlast##letter##symm)(                                       \
         CLBlastLayoutColMajor, side, triangle, c.m, c.n, number(args->alpha), OPERAND(a), OPERAND(b),        \
-        number(args->beta), OPERAND(c), &queue, NULL)
+        number(args->beta), OPERAND(c), &queue, opencl_event(queue))
     CALL(status, call, SYMM);
 #undef SYMM
     return result(call, args->hermitian ? "hemm" : "symm", status);
@@ -319,7 +320,7 @@ static da_status triangular(const da_call *call, const da_trsm_args *args, matri
 
 #define TRMM(letter, number)                                                                                 \
     CLBlast##letter##trmm(CLBlastLayoutColMajor, side, triangle, transpose, diagonal, b.m, b.n,              \
-                          number(args->alpha), OPERAND(t), OPERAND(b), &queue, NULL)
+                          number(args->alpha), OPERAND(t), OPERAND(b), &queue, opencl_event(queue))
     CALL(status, call, TRMM);
 #undef TRMM
     return result(call, "trmm", status);
@@ -337,7 +338,7 @@ static da_status solve(const da_call *call, unsigned flags, da_c128 alpha, matri
 
 #define TRSM(letter, number)                                                                                 \
     CLBlast##letter##trsm(CLBlastLayoutColMajor, side, triangle, transpose, diagonal, b.m, b.n,              \
-                          number(alpha), OPERAND(t), OPERAND(b), &queue, NULL)
+                          number(alpha), OPERAND(t), OPERAND(b), &queue, opencl_event(queue))
     CALL(status, call, TRSM);
 #undef TRSM
     return result(call, "trsm", status);

@@ -24,6 +24,9 @@ da_status opencl_compile(const char *source, char *log, size_t log_size);
 /* scratch.c */
 da_status opencl_scratch(const da_call *call, size_t bytes, da_buffer *memory);
 
+/* Where this thread's next command on `queue` is to put its event, for the module to look at and release; null if it does not want any. */
+cl_event *opencl_event(cl_command_queue queue);
+
 /* Whether a device computes in doubles; whether it can round quotients and square roots of f32 correctly. */
 bool opencl_has_f64(cl_device_id device);
 bool opencl_rounds_f32(cl_device_id device);

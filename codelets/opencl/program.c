@@ -307,8 +307,8 @@ da_status opencl_launch(const da_call *call, const char *entry, const char *sour
     opencl_outcome |= DA_LAUNCHED;
     error = set_arguments(k->kernel, nargs, args);
     if (error == CL_SUCCESS)
-        error =
-            clEnqueueNDRangeKernel(call->queue, k->kernel, 1, NULL, &global_size, &local_size, 0, NULL, NULL);
+        error = clEnqueueNDRangeKernel(call->queue, k->kernel, 1, NULL, &global_size, &local_size, 0, NULL,
+                                       opencl_event(call->queue));
     pthread_mutex_unlock(&k->lock);
     if (error != CL_SUCCESS)
         return da_task_fail(call, "launching the OpenCL kernel %s in %" PRId64 " groups of %d: %s (%d)",
