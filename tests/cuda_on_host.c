@@ -55,6 +55,8 @@ cudaError_t cudaSetDevice(int device)
 {
     int count;
 
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     cuda_on_host.chooser = (unsigned long)pthread_self();
     if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count + cuda_on_host.more)
         return cudaErrorInvalidDevice;
@@ -130,11 +132,15 @@ static void release(void *p)
 
 cudaError_t cudaMalloc(void **p, size_t size)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     return fails(&cuda_on_host.no_plain) ? cudaErrorMemoryAllocation : allocate(p, size, true);
 }
 
 cudaError_t cudaFree(void *p)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     if (p) {
@@ -146,12 +152,16 @@ cudaError_t cudaFree(void *p)
 
 cudaError_t cudaMallocAsync(void **p, size_t size, cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)stream;
     return fails(&cuda_on_host.no_async) ? cudaErrorMemoryAllocation : allocate(p, size, false);
 }
 
 cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)stream;
     if (!p || ((head *)p - 1)->is.plain)
         return cudaErrorInvalidValue;
@@ -162,12 +172,16 @@ cudaError_t cudaFreeAsync(void *p, cudaStream_t stream)
 
 cudaError_t cudaHostAlloc(void **p, size_t size, unsigned flags)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)flags;
     return allocate(p, size, true);
 }
 
 cudaError_t cudaMemcpy(void *dst, const void *src, size_t size, enum cudaMemcpyKind kind)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)kind;
     memcpy(dst, src, size);
     return cudaSuccess;
@@ -183,6 +197,8 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t size, enum cudaMe
 cudaError_t cudaMemcpy2DAsync(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t width,
                               size_t height, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)kind, (void)stream;
     for (size_t i = 0; i < height; i++)
         memcpy((char *)dst + i * dst_pitch, (const char *)src + i * src_pitch, width);
@@ -191,6 +207,8 @@ cudaError_t cudaMemcpy2DAsync(void *dst, size_t dst_pitch, const void *src, size
 
 cudaError_t cudaStreamCreate(cudaStream_t *stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     *stream = calloc(1, 1);
@@ -199,12 +217,16 @@ cudaError_t cudaStreamCreate(cudaStream_t *stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)stream;
     return cudaSuccess;
 }
 
 cudaError_t cudaDeviceSynchronize(void)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     return cudaSuccess;
 }
 
@@ -223,12 +245,16 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     *available = *total = (size_t)1 << 30;
     return cudaSuccess;
 }
 
 cudaError_t cudaMemset(void *p, int byte, size_t size)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     memset(p, byte, size);
     return cudaSuccess;
 }
@@ -242,6 +268,8 @@ cudaError_t cudaMemsetAsync(void *p, int byte, size_t size, cudaStream_t stream)
 cudaError_t cudaMemset2DAsync(void *p, size_t pitch, int byte, size_t width, size_t height,
                               cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)stream;
     for (size_t i = 0; i < height; i++)
         memset((char *)p + i * pitch, byte, width);
@@ -275,6 +303,8 @@ cudaError_t cudaHostRegister(void *p, size_t size, unsigned flags)
     const uintptr_t at = (uintptr_t)p;
     cudaError_t error = size == 0 ? cudaErrorInvalidValue : cudaSuccess;
 
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
@@ -297,6 +327,8 @@ cudaError_t cudaHostUnregister(void *p)
 {
     cudaError_t error = cudaErrorHostMemoryNotRegistered;
 
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
@@ -316,6 +348,8 @@ cudaError_t cudaHostGetDevicePointer(void **there, void *p, unsigned flags)
 {
     cudaError_t error = cudaErrorInvalidValue;
 
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     if (is_taken(current))
         return cudaErrorDevicesUnavailable;
     pthread_mutex_lock(&locked.lock);
@@ -361,12 +395,16 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)stream;
     return cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)flags;
     *event = calloc(1, 1);
     return *event ? cudaSuccess : cudaErrorMemoryAllocation;
@@ -374,24 +412,32 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     free(event);
     return cudaSuccess;
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)event, (void)stream;
     return cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)event;
     return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
+    if (cuda_on_host.lost)
+        return cudaErrorLaunchFailure;
     (void)event;
     return cudaSuccess;
 }
@@ -601,7 +647,12 @@ static CUresult launch(CUfunction function, unsigned gx, unsigned gy, unsigned g
     (void)stream;
     if (gx == 0 || gy != 1 || gz != 1 || bx == 0 || by != 1 || bz != 1 || shared != 0 || extra)
         return CUDA_ERROR_INVALID_VALUE;
-    e->launch(e->kernel, params, gx, bx);
+    if (cuda_on_host.lost)
+        return CUDA_ERROR_LAUNCH_FAILED;
+    if (cuda_on_host.sound_launches > 0 && --cuda_on_host.sound_launches == 0)
+        cuda_on_host.lost = 1;
+    else
+        e->launch(e->kernel, params, gx, bx);
     return CUDA_SUCCESS;
 }
 

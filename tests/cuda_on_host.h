@@ -18,6 +18,8 @@ struct cuda_on_host {
     unsigned long chooser; /* the thread that chose a device last, by cudaSetDevice */
     int first_is_taken;    /* there are two devices, and number 0 is another process's alone */
     int elsewhere;         /* locked memory has another address on devices */
+    /* the last of so many launches, if this is not 0, runs into an error: the device is `lost`, and CUDA refuses everything from then on */
+    int sound_launches, lost;
 };
 
 #endif

@@ -106,6 +106,15 @@ void rt_task_run(rt_task *task);
 /* The same with another call and what runs it: on a device, where only the beginning has happened when it returns. */
 void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const da_call *call, void *ctx),
                     void *ctx);
+/* Devices of the backend answer no more, and nobody has what was only there: data that are `abroad` are poisoned by this sentence. Any thread,
+ * under any lock. True for the first time since rt_devices_anew(), which the backend calls when it starts. */
+bool rt_devices_lost(const char *sentence);
+bool rt_devices_are_lost(void);
+void rt_devices_anew(void);
+/* Host memory has the datum's value, or what there was of it is lost. */
+void rt_data_is_home(rt_data *data);
+/* A task was on a device that is lost: it failed, unless it did before. */
+void rt_task_lost(rt_task *task);
 /* Called by a backend when a task is done and its dependants may go ahead: counts go down, waiters wake, owners are released, the
  * reference of the backend is dropped. The task must not be used afterwards. */
 void rt_task_finish(rt_task *task);

@@ -56,13 +56,26 @@ static rt_poison *poison_new(const char *sentence)
     return p;
 }
 
+/* What was only on devices that are lost. */
+static rt_poison *loss;
+
+static bool is_lost(const rt_data *data)
+{
+    return atomic_load(&data->abroad) && __atomic_load_n(&loss, __ATOMIC_ACQUIRE);
+}
+
+bool rt_data_failed(rt_data *data)
+{
+    return __atomic_load_n(&data->poison, __ATOMIC_ACQUIRE) || is_lost(data);
+}
+
 rt_poison *poison_of(rt_data *data)
 {
     rt_poison *p;
-    if (!__atomic_load_n(&data->poison, __ATOMIC_ACQUIRE))
+    if (!rt_data_failed(data))
         return NULL;
     lock_acquire(&guard);
-    p = data->poison;
+    p = data->poison ? data->poison : is_lost(data) ? loss : NULL;
     poison_retain(p);
     lock_release(&guard);
     return p;
@@ -76,6 +89,51 @@ void poison_set(rt_data *data, rt_poison *p)
     __atomic_store_n(&data->poison, p, __ATOMIC_RELEASE);
     lock_release(&guard);
     poison_release(old);
+}
+
+bool rt_devices_lost(const char *sentence)
+{
+    rt_poison *const p = poison_new(sentence);
+    lock_acquire(&guard);
+    const bool first = !loss;
+    if (first)
+        __atomic_store_n(&loss, p, __ATOMIC_RELEASE);
+    lock_release(&guard);
+    if (!first)
+        poison_release(p);
+    return first;
+}
+
+bool rt_devices_are_lost(void)
+{
+    return __atomic_load_n(&loss, __ATOMIC_ACQUIRE);
+}
+
+void rt_devices_anew(void)
+{
+    rt_poison *const p = loss;
+    lock_acquire(&guard);
+    __atomic_store_n(&loss, NULL, __ATOMIC_RELEASE);
+    lock_release(&guard);
+    poison_release(p);
+}
+
+void rt_data_is_home(rt_data *data)
+{
+    if (!atomic_load_explicit(&data->abroad, memory_order_relaxed))
+        return;
+    rt_poison *const p = poison_of(data);
+    atomic_store(&data->abroad, false);
+    if (p)
+        poison_set(data, p);
+}
+
+void rt_task_lost(rt_task *task)
+{
+    if (!task->failure) {
+        task->failure = loss;
+        poison_retain(loss);
+    }
 }
 
 da_status poison_error(const rt_poison *p)
@@ -225,7 +283,8 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         if (task->failure) {
             poison_retain(task->failure);
             poison_set(a->data, task->failure);
-        } else if (a->mode == DA_MODE_WRITE && a->data->poison) {
+        } else if (a->mode == DA_MODE_WRITE && rt_data_failed(a->data)) {
+            atomic_store(&a->data->abroad, false);
             poison_set(a->data, NULL);
         }
     }

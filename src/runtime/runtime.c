@@ -1136,6 +1136,7 @@ da_status rt_data_map(int n, rt_data *const *data, da_mode mode, uint64_t *numbe
     if (atomic_fetch_sub(&maps_awaited, 1) == 1 && atomic_load(&all_waiters) > 0)
         wake(&in_flight);
     for (int i = 0; i < n; i++) {
+        rt_data_is_home(data[i]);
         rt_poison *p = poison_of(data[i]);
         if (!p)
             continue;

@@ -76,19 +76,22 @@ struct rt_data {
     uint64_t behind_writes;
     _Atomic(int) waiters;     /* threads to be woken as a pending count reaches zero */
     struct rt_poison *poison; /* set where a user's task failed to write this; guarded by the dependencies */
-    rt_access *head, *tail;   /* openmp: accesses in commit order, those running first */
-    _Atomic(int) lock;        /* openmp: guards head and tail */
-    void *handle;             /* starpu: starpu_data_handle_t, or null */
-    rt_data *prev, *next;     /* starpu: list of registered data */
-    _Atomic(int) holders; /* starpu: inline tasks and maps that hold this: n readers, or -1 for a writer */
-    int asked;            /* starpu: host accesses that are not granted yet */
-    int acquired;         /* starpu: acquisitions of the handle that stand for these holders */
-    rt_task *holder;      /* starpu: first task of the inline batch that is the writer */
+    _Atomic(bool) abroad;   /* starpu: a device has written it, and host memory may not have the value yet */
+    rt_access *head, *tail; /* openmp: accesses in commit order, those running first */
+    _Atomic(int) lock;      /* openmp: guards head and tail */
+    void *handle;           /* starpu: starpu_data_handle_t, or null */
+    rt_data *prev, *next;   /* starpu: list of registered data */
+    _Atomic(int) holders;   /* starpu: inline tasks and maps that hold this: n readers, or -1 for a writer */
+    int asked;              /* starpu: host accesses that are not granted yet */
+    int acquired;           /* starpu: acquisitions of the handle that stand for these holders */
+    rt_task *holder;        /* starpu: first task of the inline batch that is the writer */
     _Atomic(bool)
         moves;         /* starpu: tasks on it may have run on a device; set under the commit lock, for good */
     uint64_t recorded; /* record.c: its number, or a former record's */
 };
 
+/* Whether what was last to be written there could not be. */
+bool rt_data_failed(rt_data *data);
 /* The owner is going away and no task uses the datum: drop what runtimes hold of it. */
 void rt_data_forget(rt_data *data);
 

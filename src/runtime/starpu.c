@@ -521,6 +521,7 @@ static void spu_stop_backend(void)
         if (!h)
             break;
         starpu_data_unregister(h);
+        rt_data_is_home(data);
     }
     mem_pins_stop();
     spu_models_stop();

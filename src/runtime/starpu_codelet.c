@@ -49,6 +49,7 @@ static int this_worker(void)
 static void run_on_cpu(void *buffers[], void *arg)
 {
     _Atomic(bool) *const busy = &worker[this_worker()].busy;
+    rt_task *const task = arg;
 
     (void)buffers; /* host addresses never change: the task has its own */
     atomic_store(busy, true);
@@ -57,9 +58,12 @@ static void run_on_cpu(void *buffers[], void *arg)
         for (;;)
             pause();
     }
-    spu_model_begin(arg);
-    rt_task_run(arg);
-    spu_model_end(arg);
+    for (int i = 0; i < task->naccesses; i++)
+        if (task->accesses[i].mode & DA_MODE_READ)
+            rt_data_is_home(task->accesses[i].data);
+    spu_model_begin(task);
+    rt_task_run(task);
+    spu_model_end(task);
     atomic_store_explicit(busy, false, memory_order_release);
 }
 

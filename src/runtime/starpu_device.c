@@ -460,7 +460,7 @@ uint32_t spu_where(rt_task *task, const spu_implementations *implementations)
     uint32_t on = 0;
     int64_t bytes, largest;
 
-    if (where == DA_ON_CPU || devices.total == 0 || !implementations)
+    if (where == DA_ON_CPU || devices.total == 0 || !implementations || rt_devices_are_lost())
         return STARPU_CPU;
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
         const da_device_kernel *const library = implementations->on[k];
@@ -706,7 +706,12 @@ void spu_run_on(da_device_kind kind, const spu_implementations *implementations,
     if (task->late_info)
         call.info = task->late_info;
     task->on_device = true;
+    if (rt_devices_are_lost())
+        rt_task_lost(task);
     rt_task_run_as(task, &call, run_implementation, &r);
+    for (int i = 0; i < task->naccesses; i++)
+        if (task->accesses[i].mode & DA_MODE_WRITE)
+            atomic_store(&task->accesses[i].data->abroad, true);
     if (n > FEW) {
         mem_free(buffers);
         mem_free(strides);
@@ -733,7 +738,7 @@ static void take_info(rt_task *task)
         return;
     atomic_store(&info_taken[task->late_info - devices.info], false);
     task->late_info = NULL;
-    if (task->on_device && task->fault && info > 0)
+    if (task->on_device && !task->failure && task->fault && info > 0)
         rt_fault_report(task->fault, task->fault_offset + info);
 }
 
@@ -741,6 +746,8 @@ void spu_device_done(rt_task *task)
 {
     static _Atomic(int64_t) known = -1;
 
+    if (task->on_device && rt_devices_are_lost())
+        rt_task_lost(task);
     take_info(task);
     if (!task->on_device)
         return;
@@ -861,6 +868,34 @@ bool spu_settle(void)
     return any;
 }
 
+/* ---- devices that are lost ----
+ *
+ * An error that a CUDA kernel runs into is the end of its device for this process: CUDA refuses everything from then on. A StarPU of
+ * scripts/starpu-cuda tells us here and goes on as if all that it waits for on that device had ended well; others abort.
+ */
+
+extern int (*starpu_cuda_error_hook)(const char *function, int status, const char *text)
+    __attribute__((weak));
+
+static int cuda_is_lost(const char *function, int status, const char *text)
+{
+    char sentence[256];
+
+    snprintf(sentence, sizeof sentence,
+             "a CUDA device is lost, with all that was on devices only: %s (%d), seen in %s", text, status,
+             function);
+    if (rt_devices_lost(sentence))
+        log_line(1, "starpu: %s; tasks stay on the CPU", sentence);
+    return 1;
+}
+
+/* Not where StarPU is the host's: its tasks would go on with what is not there. */
+static void listen(bool shared)
+{
+    if (&starpu_cuda_error_hook && !shared)
+        starpu_cuda_error_hook = cuda_is_lost;
+}
+
 /* ---- start and stop ---- */
 
 /* Bytes that StarPU may use of the smallest device of a kind. */
@@ -914,6 +949,7 @@ da_status spu_devices_start(bool shared)
     int result;
 
     memset(&devices, 0, sizeof devices);
+    rt_devices_anew();
     for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
         devices.count[k] = starpu_worker_get_count_by_type(archs[k]);
         if (devices.count[k] == 0)
@@ -928,6 +964,7 @@ da_status spu_devices_start(bool shared)
     }
     if (devices.total == 0)
         return DA_OK;
+    listen(shared);
     ask_bus();
     if (!info_begin()) {
         devices.total = 0;

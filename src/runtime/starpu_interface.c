@@ -131,11 +131,20 @@ static void pin_home(const spu_piece *piece, unsigned other)
         data_pin((void *)piece->dev_handle, piece->block_bytes);
 }
 
+/* Memory there is none any more: what StarPU still wants to do with it succeeds without being done. */
+static bool is_lost(unsigned node)
+{
+    return rt_devices_are_lost() && starpu_node_get_kind(node) == STARPU_CUDA_RAM;
+}
+static char nowhere; /* stands for memory of such a node */
+
 static int piece_copy(void *src, unsigned src_node, void *dst, unsigned dst_node, void *async)
 {
     copy_plan plan;
     node_copy c = {src, dst, src_node, dst_node, async};
 
+    if (is_lost(src_node) || is_lost(dst_node))
+        return 0;
     pin_home(src, dst_node);
     pin_home(dst, src_node);
     return copy_plan_make(&plan, src, dst) ? copy_plan_run(&plan, copy_between_nodes, &c) : 0;
@@ -217,7 +226,8 @@ static starpu_ssize_t piece_allocate(void *data_interface, unsigned node)
 
     if (!spu_piece_size(piece, &bytes))
         return -ENOMEM;
-    const uintptr_t memory = starpu_malloc_on_node(node, bytes > 0 ? bytes : 1);
+    const uintptr_t memory =
+        is_lost(node) ? (uintptr_t)&nowhere : starpu_malloc_on_node(node, bytes > 0 ? bytes : 1);
     if (!memory)
         return -ENOMEM;
     piece->ptr = starpu_node_get_kind(node) == STARPU_OPENCL_RAM ? 0 : memory;
@@ -231,7 +241,7 @@ static void piece_free(void *data_interface, unsigned node)
     spu_piece *piece = data_interface;
     size_t bytes;
 
-    if (spu_piece_size(piece, &bytes))
+    if (spu_piece_size(piece, &bytes) && piece->dev_handle != (uintptr_t)&nowhere)
         starpu_free_on_node(node, piece->dev_handle, bytes > 0 ? bytes : 1);
     piece->ptr = piece->dev_handle = 0;
 }

@@ -7,7 +7,7 @@
 #ifndef DARRAY_SRC_STARPU_INTERFACE_H
 #define DARRAY_SRC_STARPU_INTERFACE_H
 
-#include "runtime/runtime.h"
+#include "runtime/backend.h"
 #include <starpu.h>
 
 /* What StarPU keeps per memory node, and what a device's kernel is given. */

@@ -148,7 +148,7 @@ static void piece_destroy(rt_owner *owner)
             rt_fault_release(piece->faults);
             piece->faults = left; /* those that did break down */
         }
-        if (piece->data.poison || piece->faults) {
+        if (rt_data_failed(&piece->data) || piece->faults) {
             piece->kept = true;
             pthread_mutex_unlock(&tree_lock);
             return;
