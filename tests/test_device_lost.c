@@ -28,7 +28,8 @@ static void leave_device(void)
 /* What was read there, or was home again, is as it was; what was there alone has failed, also what is in the middle of being computed. */
 START_TEST(values)
 {
-    DA_AUTO da_array *home = NULL, *kept = NULL, *there = NULL, *back = NULL, *next = NULL, *host = NULL;
+    DA_AUTO da_array *home = NULL, *kept = NULL, *there = NULL, *back = NULL, *next = NULL, *host = NULL,
+                     *over = NULL;
     double x = 0;
     bool failed = false;
 
@@ -38,9 +39,11 @@ START_TEST(values)
     ck_ok(da_run_on(DA_ON_GPU));
     ck_ok(da_eval(&there, da_add(home, 1)));
     ck_ok(da_eval(&back, da_add(home, 2)));
+    ck_ok(da_eval(&over, da_add(home, 3)));
     ck_ok(da_sum_all(&x, home));
     ck_assert_double_eq(x, 2.0 * 300 * 300);
     ck_ok(da_run_on(DA_ON_CPU));
+    ck_ok(da_assign(over, 6));
     ck_ok(da_eval(&host, da_add(back, 1))); /* brings it home */
     ck_ok(da_wait(host));
     ck_ok(da_run_on(DA_ON_GPU));
@@ -66,6 +69,8 @@ START_TEST(values)
     ck_assert_double_eq(x, 4.0 * 300 * 300);
     ck_ok(da_sum_all(&x, host));
     ck_assert_double_eq(x, 5.0 * 300 * 300);
+    ck_ok(da_sum_all(&x, over));
+    ck_assert_double_eq(x, 6.0 * 300 * 300);
 
     /* the program goes on, on the CPU, with what is overwritten as well */
     da_array_release(&next);

@@ -283,9 +283,12 @@ void rt_task_run_as(rt_task *task, const da_call *call, da_status (*run)(const d
         if (task->failure) {
             poison_retain(task->failure);
             poison_set(a->data, task->failure);
-        } else if (a->mode == DA_MODE_WRITE && rt_data_failed(a->data)) {
-            atomic_store(&a->data->abroad, false);
-            poison_set(a->data, NULL);
+        } else if (a->mode == DA_MODE_WRITE) {
+            if (atomic_load_explicit(&a->data->abroad,
+                                     memory_order_relaxed)) /* of a device's: it says so itself */
+                atomic_store(&a->data->abroad, false);
+            if (a->data->poison)
+                poison_set(a->data, NULL);
         }
     }
 }

@@ -892,8 +892,8 @@ static int cuda_is_lost(const char *function, int status, const char *text)
 /* Not where StarPU is the host's: its tasks would go on with what is not there. */
 static void listen(bool shared)
 {
-    if (&starpu_cuda_error_hook && !shared)
-        starpu_cuda_error_hook = cuda_is_lost;
+    if (&starpu_cuda_error_hook)
+        starpu_cuda_error_hook = shared ? NULL : cuda_is_lost;
 }
 
 /* ---- start and stop ---- */
