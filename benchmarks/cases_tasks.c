@@ -69,7 +69,7 @@ static int reference_begin(void *ctx)
         reference_tasks_openmp(1000, CHAINS, STRIDE, c->a, c->b, c->threads);
         return 0;
     }
-#ifdef DA_HAVE_STARPU
+#if DA_HAVE_STARPU
     BENCH_TRY(da_shutdown());
     if (reference_starpu_start(c->threads, CHAINS, STRIDE, c->a, c->b) != 0)
         return bench_fail("task_overhead: the reference's StarPU does not start");
@@ -87,7 +87,7 @@ static int reference_run(void *ctx)
         reference_tasks_openmp(c->tasks, CHAINS, STRIDE, c->a, c->b, c->threads);
         return 0;
     }
-#ifdef DA_HAVE_STARPU
+#if DA_HAVE_STARPU
     if (reference_starpu_run(c->tasks, CHAINS) != 0)
         return bench_fail("task_overhead: starpu_task_insert failed");
 #endif
@@ -97,7 +97,7 @@ static int reference_run(void *ctx)
 static int reference_end(void *ctx)
 {
     counters *const c = ctx;
-#ifdef DA_HAVE_STARPU
+#if DA_HAVE_STARPU
     if (c->started)
         reference_starpu_stop(CHAINS);
 #endif

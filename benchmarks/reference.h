@@ -119,7 +119,7 @@ double reference_residual_sum(da_dtype dtype, int64_t n, const void *a, da_c128 
 void reference_tasks_openmp(int64_t tasks, int chains, int stride, double *counters, const double *data,
                             int threads);
 
-#ifdef DA_HAVE_STARPU
+#if DA_HAVE_STARPU
 /** A StarPU of the program's own, as long as darray's is shut down. 0 or 1. */
 int reference_starpu_start(int threads, int chains, int stride, double *counters, double *data);
 /** Insert the tasks and wait for all of them. */

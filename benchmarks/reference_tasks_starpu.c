@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "reference.h"
 
-#ifdef DA_HAVE_STARPU
+#if DA_HAVE_STARPU
 
 #include <starpu.h>
 #include <stdlib.h>
