@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The array demo: a chain of operations on whole arrays, each of which becomes a graph of tile tasks. Nothing waits until a number is
- * asked for. The second half checks every step on the host, by loops of its own.
+ * asked for. The total is not the same everywhere: the signs of R's rows, on which it depends, follow from how many workers there are. The
+ * second half checks every step on the host, by loops of its own.
  */
 #include <darray/darray.h>
 #include <math.h>

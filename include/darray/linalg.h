@@ -82,7 +82,9 @@ DA_NODISCARD da_status da_cholesky_inplace(da_array *a, unsigned flags);
 /* ---- QR ---- */
 
 /**
- * a = q r for matrices of (..., m, n), by Householder reflectors; k = min(m, n).
+ * a = q r for matrices of (..., m, n), by Householder reflectors; k = min(m, n). Unique only up to a sign (complex: phase) of each of r's
+ * rows and q's columns: which come out depends on how the work is cut into tiles, and so on the number of workers, the devices and what was
+ * measured of them. DARRAY_REPRODUCIBLE keeps them the same.
  * @param q (..., m, k) with orthonormal columns, or null if not wanted.
  * @param r (..., k, n) upper triangular (its diagonal may be negative or complex), or null if not wanted.
  */

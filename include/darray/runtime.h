@@ -16,9 +16,10 @@
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
  * - DARRAY_TILE         tile extent along every axis, e.g. 256 or 512x128 (last axes)
  * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers, whatever was measured on this machine (else
- *                       performance models may choose tiles of cholesky, lu, matmul and qr, which changes how results are rounded);
- *                       without accelerators then, unless DARRAY_DEVICE=gpu asks for them: bits are the same on the same ones,
- *                       except where a task may run on several kinds
+ *                       performance models may choose tiles of cholesky, lu, matmul and qr, which changes how results are rounded,
+ *                       and the signs of factors that are unique only up to those, see da_qr()); without accelerators then, unless
+ *                       DARRAY_DEVICE=gpu asks for them: bits are the same on the same ones, except where a task may run on several
+ *                       kinds
  * - DARRAY_INLINE       0: never run small work in the calling thread
  * - DARRAY_MEMORY_LIMIT bytes that arrays may take, with K, M, G, T (default: 15/16 of what the machine or cgroup has)
  * - DARRAY_BLAS         path of the BLAS/LAPACK library for the kernels' private copy
@@ -83,9 +84,10 @@ typedef enum da_place {
 } da_place;
 
 /**
- * Where the tasks of this thread's calls run from here on, until it is called again. Makes no difference to results beyond rounding. Work
- * too small for a task still runs in the calling thread. Tasks that a task spawns run where it was told to, unless its function says
- * otherwise, which holds until that function returns.
+ * Where the tasks of this thread's calls run from here on, until it is called again. Makes no difference to results beyond rounding,
+ * and the signs or phases of factors and vectors that are unique only up to those (da_qr(), da_eigh(), da_svd()). Work too small for a
+ * task still runs in the calling thread. Tasks that a task spawns run where it was told to, unless its function says otherwise, which
+ * holds until that function returns.
  * @return DA_ERROR_ARGUMENT if `place` is none of the three.
  */
 DA_NODISCARD da_status da_run_on(da_place place);
