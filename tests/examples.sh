@@ -40,6 +40,13 @@ expect() {
     grep -qE -- "$1" out || { fail "$2: no line like $1"; cat out; }
 }
 
+# scripts/demo builds the modules for devices, too
+ran=$((ran + 1))
+programs=$(grep '^build programs:' "$build/build.ninja")
+while read -r module; do
+    [[ "$programs " == *" $module "* ]] || fail "the target programs leaves $module out"
+done < <(sed -n 's/^build \(codelets\/[^ :]*\.so\):.*/\1/p' "$build/build.ninja")
+
 for runtime in $runtimes; do
     for example in quickstart cholesky_tasks spmd_reduce; do
         run DARRAY_RUNTIME="$runtime" "$folder/$example"
