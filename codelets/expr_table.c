@@ -3,6 +3,7 @@
 #include "cpu/expr_level.h"
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FAMILIES = 5 }; /* the table's columns: bool, signed, unsigned, real, complex */
 
@@ -95,8 +96,8 @@ static int detect_level(void)
         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         level = 4;
-    if (wanted && wanted[0] >= '0' && wanted[0] <= '4' && !wanted[1] && wanted[0] - '0' < level)
-        level = wanted[0] >= '3' ? 3 : 0;
+    if (wanted && *wanted && strchr("034", *wanted) && !wanted[1] && *wanted - '0' < level)
+        level = *wanted - '0';
 #endif
     return level;
 }

@@ -127,6 +127,20 @@ def test_info(tool, runtimes, version):
     out, _ = tool.run("info", "--json", DARRAY_RUNTIME="foo", DARRAY_TILE="bar")
     about = json.loads(out)
     check(about["not_understood"] == "DARRAY_TILE=bar, DARRAY_RUNTIME=foo", about["not_understood"])
+    check(about["runtimes"]["chosen"] == "none" and about["runtimes"]["because"].startswith('DARRAY_RUNTIME is "foo"'),
+          about["runtimes"])
+    values = {"CPU_LEVEL": ("1", "7", "33"), "VERBOSE": ("3", "yes"), "INLINE": ("2",), "REPRODUCIBLE": ("on",)}
+    for name, words in values.items():
+        for value in words:
+            out, _ = tool.run("info", "--json", **{"DARRAY_" + name: value})
+            check(json.loads(out)["not_understood"] == "DARRAY_%s=%s" % (name, value), name, value, out)
+    for name, value in ("CPU_LEVEL", "3"), ("CPU_LEVEL", ""), ("VERBOSE", "2"), ("INLINE", "0"), ("REPRODUCIBLE", "1"):
+        out, _ = tool.run("info", "--json", **{"DARRAY_" + name: value})
+        check(json.loads(out)["not_understood"] is None, name, value, out)
+    _, err = tool.run("models", "predict", "matmul", "64", "--measure", "1", DARRAY_MODULES="/nowhere", DARRAY_DEVICE="gpu",
+                      DARRAY_VERBOSE="1", DARRAY_CPU_LEVEL="7")
+    check("not understood: DARRAY_CPU_LEVEL=7" in err, err)
+    check("has no device" in err and ("/nowhere/darray_opencl.so" in err) == ("starpu" in runtimes), err)
     out, _ = tool.run("info", "--json", DARRAY_THREADS="3")
     check(json.loads(out)["not_understood"] == "DARRAY_THREADS=3", out)
     out, _ = tool.run("info", "--json", DARRAY_BLAS="/nowhere/blas.so", DARRAY_MODULES="/nowhere")

@@ -54,10 +54,14 @@ static void runtimes(report *r)
     report_bool(r, "starpu_has_opencl", starpu.opencl > 0);
 #endif
     report_text(r, "chosen", "%s", da_runtime_name());
-    report_text(r, "because", "%s",
-                *wanted                ? "DARRAY_RUNTIME says so"
-                : da_num_devices() > 0 ? "there is a device that StarPU can use (openmp until it is wanted)"
-                                       : "there is no device that StarPU could use");
+    if (strcmp(da_runtime_name(), "none") == 0)
+        report_text(r, "because", "DARRAY_RUNTIME is \"%s\", which is not built in", wanted);
+    else
+        report_text(r, "because", "%s",
+                    *wanted ? "DARRAY_RUNTIME says so"
+                    : da_num_devices() > 0
+                        ? "there is a device that StarPU can use (openmp until it is wanted)"
+                        : "there is no device that StarPU could use");
     report_close(r);
 }
 

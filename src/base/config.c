@@ -58,14 +58,14 @@ static int threads(const char *name, int otherwise)
     return otherwise;
 }
 
-static int small(const char *name, int otherwise)
+static int small(const char *name, int most, int otherwise)
 {
     const char *text = getenv(name);
     int64_t value;
     if (!text || !*text)
         return otherwise;
     value = number(&text);
-    if (value >= 0 && value <= 1000000 && at_end(text))
+    if (value >= 0 && value <= most && at_end(text))
         return (int)value;
     complain(name, getenv(name));
     return otherwise;
@@ -240,11 +240,11 @@ static void load(void)
     c.runtime = runtime_name;
     c.num_threads = threads("DARRAY_NUM_THREADS", threads("OMP_NUM_THREADS", 0));
     c.device = device();
-    c.reproducible = small("DARRAY_REPRODUCIBLE", 0) != 0;
+    c.reproducible = small("DARRAY_REPRODUCIBLE", 1, 0) != 0;
     if (c.reproducible && c.device == DA_ANYWHERE)
         c.device = DA_ON_CPU; /* what runs a task would depend on how long others took */
-    c.inline_tasks = small("DARRAY_INLINE", 1) != 0;
-    c.verbose = small("DARRAY_VERBOSE", 0);
+    c.inline_tasks = small("DARRAY_INLINE", 1, 1) != 0;
+    c.verbose = small("DARRAY_VERBOSE", 2, 0);
     tile(&c);
     text = getenv("DARRAY_MEMORY_LIMIT");
     c.memory_limit = text && *text ? bytes(text) : -1;
@@ -253,6 +253,9 @@ static void load(void)
             complain("DARRAY_MEMORY_LIMIT", text);
         c.memory_limit = machine_memory();
     }
+    text = getenv("DARRAY_CPU_LEVEL"); /* the kernels read it */
+    if (text && *text && (!strchr("034", *text) || text[1]))
+        complain("DARRAY_CPU_LEVEL", text);
     if (*c.runtime && strcmp(c.runtime, "openmp") != 0 && strcmp(c.runtime, "starpu") != 0)
         complain("DARRAY_RUNTIME", c.runtime); /* choosing it fails, as well */
     c.complaints = complaints;

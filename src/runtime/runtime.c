@@ -397,6 +397,20 @@ static void set_current(const rt_backend *b, int workers)
     log_line(1, "runtime %s with %d workers", b->name, workers);
 }
 
+/* DARRAY_DEVICE is gpu, but there is none. */
+static void tell_no_device(const rt_backend *b)
+{
+    log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU", b->name);
+    if (!DA_HAVE_STARPU || strcmp(config_get()->runtime, "openmp") == 0 || !log_enabled(1))
+        return;
+    for (int k = DA_DEVICE_CUDA; k < DA_DEVICE_KINDS; k++) {
+        const char *reason = NULL;
+
+        if (!da_device_module_of((da_device_kind)k, &reason))
+            log_line(1, "no module for devices: %s", reason);
+    }
+}
+
 /* Under the commit lock. */
 static da_status start(const char *name, int workers)
 {
@@ -443,8 +457,7 @@ static da_status start(const char *name, int workers)
     look_at = later ? 0 : now() + start_of_devices;
     tried = false;
     if (config_get()->device == DA_ON_GPU && !(b->devices && b->devices() > 0))
-        log_line(1, "DARRAY_DEVICE is gpu, but runtime %s has no device: everything runs on the CPU",
-                 b->name);
+        tell_no_device(b);
     if (*config_get()->complaints)
         log_line(1, "not understood: %s", config_get()->complaints);
     return DA_OK;
