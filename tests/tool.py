@@ -189,7 +189,7 @@ def test_models(tool, runtimes):
         with open(own, "w", encoding="utf-8") as file:
             file.write(text)
         for words in (["models", "list"], ["models", "show", "gemm"], ["models", "plot", "gemm"], ["models", "export", "-"],
-                      ["models", "reset", "gemm"], ["calibrate", "--list"]):
+                      ["models", "reset", "gemm"], ["models", "predict", "qr", "100"], ["calibrate", "--list"]):
             if words[0] == "models" or "starpu" in runtimes:
                 tool.wrong(*words, says="models reset --all begins anew", status=1)
         tool.run("models", "reset", "--all")

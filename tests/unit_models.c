@@ -688,11 +688,12 @@ START_TEST(damaged_files)
                                "darray_y_v1_float64 cpu 0000000a 800 20"; /* cut off */
     models m = {0}, live = {0};
     models_point p;
-    char path[PATH_MAX], foreign[PATH_MAX], told[100];
+    char path[PATH_MAX], foreign[PATH_MAX], aside[PATH_MAX + 16], told[100];
     FILE *f;
 
     ck_ok(models_reset(NULL));
     ck_ok(models_path(path, sizeof path));
+    snprintf(aside, sizeof aside, "%s.unreadable", path);
     f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_ge(fputs(text, f), 0);
@@ -716,10 +717,22 @@ START_TEST(damaged_files)
     ck_fails(models_import(foreign, told, sizeof told), DA_ERROR_IO, foreign);
     snprintf(foreign, sizeof foreign, "%s/nowhere/file", folder);
     ck_fails(models_write(&m, foreign), DA_ERROR_IO, foreign);
-    fill(&live); /* what is of no use is replaced */
+    fill(&live); /* what is of no use is replaced, but kept aside */
+    ck_assert_int_ne(access(aside, F_OK), 0);
     ck_ok(models_save(&live));
     ck_ok(models_read(&m, NULL));
     ck_assert_int_eq(m.count, 3);
+    ck_assert_int_eq(lines_of(aside), 1);
+    ck_fails(models_read(&m, aside), DA_ERROR_FORMAT, aside);
+    snprintf(foreign, sizeof foreign, "%s/copy", folder);
+    ck_ok(models_export(foreign));
+    f = fopen(path, "w");
+    fputs("darray models 3\nmore\n", f);
+    fclose(f);
+    ck_ok(models_import(foreign, told, sizeof told));
+    ck_assert_int_eq(lines_of(aside), 2); /* the latest */
+    ck_assert_int_gt(lines_of(path), 2);
+    ck_assert_int_eq(unlink(aside), 0);
     models_clear(&m);
     models_clear(&live);
 }

@@ -299,6 +299,7 @@ static int predict(const arguments *a, const question *q)
 {
     const da_dtype dtype = q->dtype ? dtype_of(q->dtype) : DA_F64;
     int64_t n, workers = 0, calls = 0;
+    models all;
 
     if (!q->operation || !q->n)
         return arguments_wrong(a, "predict takes an operation and the order of its matrices");
@@ -315,6 +316,9 @@ static int predict(const arguments *a, const question *q)
         return arguments_wrong(a, "--measure takes a number from 1 to %d, not \"%s\"", TOOL_CALLS, q->calls);
     if (workers > 0 && calls > 0)
         return arguments_wrong(a, "--measure goes with the workers that there are: without --workers");
+    if (!read_models(&all))
+        return TOOL_FAILED;
+    models_clear(&all);
     return tool_predict(q->operation, n, dtype, (int)workers, (int)calls);
 }
 

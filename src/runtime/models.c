@@ -351,13 +351,30 @@ static da_status merge(models *to, const models *from, bool all)
     return DA_OK;
 }
 
+/* This machine's file, to be written anew. One that cannot be read, of a later version perhaps, is kept beside it. */
+static da_status read_to_write(models *m)
+{
+    char path[PATH_MAX], aside[PATH_MAX + sizeof ".unreadable"];
+    const da_status status = models_read(m, NULL);
+
+    if (status != DA_ERROR_FORMAT)
+        return status;
+    DA_TRY(models_path(path, sizeof path));
+    snprintf(aside, sizeof aside, "%s.unreadable", path);
+    if (rename(path, aside) != 0)
+        return err_set(DA_ERROR_IO, "models: '%s' cannot be renamed: %s", path, strerror(errno));
+    log_line(1, "%s, and is now %s", da_error(), aside);
+    err_clear();
+    return DA_OK;
+}
+
 da_status models_save(const models *m)
 {
     models kept = {0};
 
-    /* A file that cannot be read is replaced. Two processes that save at once: the later one may lose what the other added. */
-    da_status status = models_read(&kept, NULL);
-    if (status == DA_OK || status == DA_ERROR_FORMAT) {
+    /* Two processes that save at once: the later one may lose what the other added. */
+    da_status status = read_to_write(&kept);
+    if (status == DA_OK) {
         models_take_devices(&kept, m, false);
         status = merge(&kept, m, false);
     }
@@ -566,11 +583,8 @@ da_status models_import(const char *path, char *told, size_t size)
     if (status == DA_OK && more.damaged > 0 && !more.first)
         status =
             err_set(DA_ERROR_FORMAT, "models: %s has no models, only damaged lines (%d)", path, more.damaged);
-    if (status == DA_OK) {
-        status = models_read(&m, NULL);
-        if (status == DA_ERROR_FORMAT) /* it is replaced */
-            status = DA_OK;
-    }
+    if (status == DA_OK)
+        status = read_to_write(&m);
     if (status == DA_OK) {
         match(&m, &more, told, size);
         models_take_devices(&m, &more, true);

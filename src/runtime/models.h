@@ -52,7 +52,7 @@ int models_set_device(models *m, da_device_kind kind, const models_device *devic
 void models_fit(models *m);
 
 /* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist. Lines that are damaged are skipped;
- * DA_ERROR_IO if the file cannot be read or is none of ours. */
+ * DA_ERROR_IO if the file cannot be read, DA_ERROR_FORMAT if it is none of ours. */
 da_status models_read(models *m, const char *path);
 /* The file appears whole or stays as it was; a link stays a link, and what is no regular file (a pipe, a device) is written to. A null
  * path: this machine's, whose folder is made. */
@@ -61,7 +61,8 @@ da_status models_write(const models *m, const char *path);
 da_status models_add(models *to, const model *a, bool all);
 /* The same devices as `from`, where that has some, or has some that this process sees: models_set_device(). */
 void models_take_devices(models *to, const models *from, bool all);
-/* Add what this process measured to this machine's file. Devices that it does not see stay those that the file names now. */
+/* Add what this process measured to this machine's file. Devices that it does not see stay those that the file names now. A
+ * file that cannot be read is kept, as HOST.unreadable beside it. */
 da_status models_save(const models *m);
 
 /* The models that rehearsals go by: the running StarPU runtime's where it has some, else this machine's file, which is read when first
