@@ -51,16 +51,16 @@ typedef struct calibration {
     int runs;    /* of each item */
     double most; /* seconds of a task: larger ones are left to the curve */
     int measured, before, left_out, elsewhere;
-    int tilings, tilings_before; /* of operations, measured and known already */
-    int nseries, series_done;
-    slowness slow[2];               /* the latest, elsewhere and on the CPU */
-    double work, work_done;         /* of all series, in units of their own */
-    double estimated, spent;        /* of the items measured: by the estimate alone, and truly */
-    int compilations;               /* of kernels on devices so far, */
-    double compiling;               /* and seconds of all first runs there */
-    double operations;              /* operations_guess() */
-    double saved, operations_began; /* when, by the monotonic clock */
-    bool kept, failed;              /* what was measured could be saved; an operation failed */
+    int tilings, tilings_before;     /* of operations, measured and known already */
+    int nseries, series_done, round; /* what was measured may make other tile sizes worth it */
+    slowness slow[2];                /* the latest, elsewhere and on the CPU */
+    double work, work_done;          /* of all series, in units of their own */
+    double estimated, spent;         /* of the items measured: by the estimate alone, and truly */
+    int compilations;                /* of kernels on devices so far, */
+    double compiling;                /* and seconds of all first runs there */
+    double operations;               /* operations_guess() */
+    double saved, operations_began;  /* when, by the monotonic clock */
+    bool kept, failed;               /* what was measured could be saved; an operation failed */
     progress bar;
 } calibration;
 
@@ -288,7 +288,8 @@ static bool same_series(const item *a, const item *b)
 
 enum {
     OPERATION_LEAST = 1024, /* smaller ones are too quick for their tiles to matter */
-    TILINGS = 10            /* tile sizes of one, or a few more */
+    TILINGS = 10,           /* tile sizes of one, or a few more */
+    ROUNDS = 5              /* so often at most all are gone through */
 };
 
 /* One of them on matrices of order n, at a place, with each of its tile sizes. */
@@ -386,11 +387,14 @@ static bool is_first_on_device(const calibration *c, int i)
     return c->items[i].place == DA_ON_GPU && (i == 0 || !same_series(&c->items[i], &c->items[i - 1]));
 }
 
+/* Seconds; negative before anything was measured: the guesses alone may be far off. */
 static double time_left(calibration *c)
 {
     const double compiling = c->compilations > 0 ? c->compiling / c->compilations : COMPILING;
     double left = 0;
 
+    if (c->estimated <= 0)
+        return -1;
     for (int i = c->at; i < c->nitems; i++)
         if (!c->items[i].done) {
             const double seconds = factor_of(c) * guess(&c->items[i]);
@@ -469,6 +473,13 @@ static bool is_too_slow(const calibration *c, const item *it, const item *smalle
            seconds * pow((double)it->n / (double)smaller->n, it->kind->power) > c->most;
 }
 
+/* Whether an item is left to the curve, its time being too long or that of a smaller one, which was `before`. `last`: the latest that was
+ * measured or could not be. */
+static bool is_left_out(const calibration *c, const item *it, const item *last, bool before)
+{
+    return last && same_series(last, it) && (before || (!it->done && is_too_slow(c, it, last)));
+}
+
 static int measure_all(calibration *c)
 {
     const item *last = NULL; /* that was measured, now or earlier, or could not be */
@@ -482,10 +493,8 @@ static int measure_all(calibration *c)
         char what[96];
         bool there;
 
-        if (!last || !same_series(last, it))
-            too_slow = nowhere = false;
-        else if (!it->done && is_too_slow(c, it, last))
-            too_slow = true;
+        too_slow = is_left_out(c, it, last, too_slow);
+        nowhere = nowhere && same_series(last, it);
         if (it->done) {
             last = it;
             continue;
@@ -551,9 +560,11 @@ static bool is_known(const tile_rating *rating)
     return rating->seen >= 0.9;
 }
 
-/* Seconds, as the series before went, if there were some. */
+/* Seconds, as the series before went, if there were some; negative if nobody knows. */
 static double operations_left(calibration *c)
 {
+    if (c->round > 0 || (c->work_done <= 0 && c->estimated <= 0))
+        return -1;
     return c->work_done > 0 ? (now() - c->operations_began) * (c->work - c->work_done) / c->work_done
                             : operations_guess(c);
 }
@@ -587,14 +598,15 @@ static da_status measure_series(calibration *c, const series *s)
         double seconds = 0;
 
         if (is_known(&ratings[i])) {
-            c->tilings_before++;
+            c->tilings_before += c->round == 0;
             *slow = (slowness){s->operation, s->dtype, s->n, ratings[i].predicted.seconds};
             continue;
         }
         snprintf(what, sizeof what, "%s %s %lld on %s, tiles %lldx%lld", s->operation->name,
                  dtype_label(s->dtype), (long long)s->n, where_text(s->place), (long long)ratings[i].mb,
                  (long long)ratings[i].nb);
-        progress_show(&c->bar, c->nitems + c->series_done, c->nitems + c->nseries, operations_left(c), what);
+        progress_show(&c->bar, c->nitems + (c->round > 0 ? c->nseries : c->series_done),
+                      c->nitems + c->nseries, operations_left(c), what);
         for (int k = 0; k < calls_of(c) && status == DA_OK && !tool_interrupted; k++)
             status = operation_measure(&run, ratings[i].mb, ratings[i].nb, &seconds);
         c->tilings += status == DA_OK && !tool_interrupted;
@@ -632,6 +644,22 @@ static bool measure_one(calibration *c, const series *s)
     return c->kept && !tool_interrupted;
 }
 
+/* Until what was measured asks for no more tile sizes. */
+static void measure_operations(calibration *c)
+{
+    const int left_out = c->left_out;
+    int before;
+
+    c->operations_began = now();
+    do {
+        before = c->tilings;
+        c->left_out = left_out; /* the latest round says which series are too slow */
+        if (!c->kept || tool_interrupted)
+            break;
+        each_series(&c->o, measure_one, c);
+    } while (c->tilings > before && ++c->round < ROUNDS);
+}
+
 static bool list_one(calibration *c, const series *s)
 {
     tile_rating ratings[TILE_RATINGS];
@@ -649,10 +677,21 @@ static bool list_one(calibration *c, const series *s)
 
 static void list(calibration *c)
 {
+    const item *last = NULL; /* that was measured */
+    bool too_slow = false;
+
     printf("%-18s %-5s %6s  %-7s %s\n", "kernel", "dtype", "size", "on", "measured");
-    for (int i = 0; i < c->nitems; i++)
-        printf("%-18s %-5s %6lld  %-7s %s\n", c->items[i].kind->name, dtype_label(c->items[i].dtype),
-               (long long)c->items[i].n, place_name(c->items[i].place), c->items[i].done ? "yes" : "no");
+    for (int i = 0; i < c->nitems; i++) {
+        const item *const it = &c->items[i];
+
+        too_slow = is_left_out(c, it, last, too_slow);
+        last = it->done ? it : last;
+        printf("%-18s %-5s %6lld  %-7s %s\n", it->kind->name, dtype_label(it->dtype), (long long)it->n,
+               place_name(it->place),
+               it->done   ? "yes"
+               : too_slow ? "curve"
+                          : "no");
+    }
     each_series(&c->o, list_one, c);
 }
 
@@ -702,20 +741,18 @@ static int run(calibration *c)
         c->items[i].done = samples_of(c, &c->items[i], &seconds) >= c->runs;
         c->before += c->items[i].done;
     }
+    models_always = true;
+    if (da_init("starpu", 0) != DA_OK) /* for --list, too: tile sizes depend on the number of workers */
+        return tool_fail("calibrate", "%s", da_error());
     if (c->o.list) {
         list(c);
-        return TOOL_OK;
+        return da_shutdown() == DA_OK ? TOOL_OK : tool_fail("calibrate", "%s", da_error());
     }
-    models_always = true;
-    if (da_init("starpu", 0) != DA_OK)
-        return tool_fail("calibrate", "%s", da_error());
     tool_catch_signals();
     status = measure_all(c);
     if (da_blocks((da_shape){.ndim = 0}) != DA_OK) /* that kernels were forced into */
         return tool_fail("calibrate", "%s", da_error());
-    c->operations_began = now();
-    if (c->kept && !tool_interrupted)
-        each_series(&c->o, measure_one, c);
+    measure_operations(c);
     progress_clear(&c->bar);
     status = c->failed ? TOOL_FAILED : status;
     if (da_shutdown() != DA_OK)

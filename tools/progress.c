@@ -37,15 +37,26 @@ static int columns(FILE *stream)
     return size.ws_col < LINE - 1 ? size.ws_col : LINE - 1;
 }
 
+/* ", 2:05 left", or nothing. */
+static const char *left_text(char buffer[TEXT + 8], double left)
+{
+    char duration[TEXT];
+
+    buffer[0] = '\0';
+    if (left >= 0)
+        snprintf(buffer, TEXT + 8, ", %s left", duration_text(duration, left));
+    return buffer;
+}
+
 static void draw(progress *p, int done, int total, double left, const char *what)
 {
-    char line[LINE], time_left[TEXT], head[64];
+    char line[LINE], time_left[TEXT + 8], head[64];
     const int width = columns(p->stream);
     const int bar = width / 3 < 10 ? 0 : width / 3 > 30 ? 30 : width / 3;
     const int full = total > 0 ? (int)((long long)bar * done / total) : 0;
     int used;
 
-    snprintf(head, sizeof head, "%d/%d, %s left", done, total, duration_text(time_left, left));
+    snprintf(head, sizeof head, "%d/%d%s", done, total, left_text(time_left, left));
     used = snprintf(line, sizeof line, "[%.*s%.*s] %s  %s", full, "##############################",
                     bar - full, "..............................", head, what);
     if (used > width - 1)
@@ -58,7 +69,7 @@ static void draw(progress *p, int done, int total, double left, const char *what
 void progress_show(progress *p, int done, int total, double left, const char *what)
 {
     const double t = now();
-    char time_left[TEXT];
+    char time_left[TEXT + 8];
 
     if (t - p->shown < (p->bar ? REDRAW_S : LINES_S))
         return;
@@ -67,7 +78,7 @@ void progress_show(progress *p, int done, int total, double left, const char *wh
         draw(p, done, total, left, what);
         return;
     }
-    fprintf(p->stream, "%d of %d, %s left: %s\n", done, total, duration_text(time_left, left), what);
+    fprintf(p->stream, "%d of %d%s: %s\n", done, total, left_text(time_left, left), what);
     fflush(p->stream);
 }
 

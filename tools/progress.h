@@ -15,7 +15,7 @@ typedef struct progress {
 } progress;
 
 void progress_begin(progress *p, FILE *stream);
-/* `done` of `total` items; `left` seconds are left; `what` is being done. Prints only if that was not done a moment ago. */
+/* `done` of `total` items; `left` seconds are left, negative: nobody knows; `what` is being done. Prints only if that was not done a moment ago. */
 void progress_show(progress *p, int done, int total, double left, const char *what);
 /* Wipes the bar. Call it before printing anything else on the stream. */
 void progress_clear(progress *p);

@@ -8,7 +8,7 @@ _darray() {
         words='info calibrate models bench --help --version'
     else
         case $command:$last in
-            calibrate:--kernel) words=$(darray calibrate --list 2>/dev/null | awk 'NR > 1 { print $1 }' | sort -u) ;;
+            calibrate:--kernel) words=$(DARRAY_DEVICE=cpu darray calibrate --list 2>/dev/null | awk 'NR > 1 { print $1 }' | sort -u) ;;
             calibrate:--dtype) words='bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128' ;;
             calibrate:--runtime) words=starpu ;;
             calibrate:*) words='--kernel --dtype --size --quick --runtime --list --help' ;;

@@ -9,7 +9,7 @@ complete -c darray -n __fish_use_subcommand -l version -d 'the version'
 complete -c darray -l help -d 'what there is'
 complete -c darray -n '__fish_seen_subcommand_from info bench' -l json -d 'JSON'
 complete -c darray -n '__fish_seen_subcommand_from calibrate' -l kernel -x -d 'only this one' \
-    -a "(darray calibrate --list 2>/dev/null | awk 'NR > 1 { print \$1 }' | sort -u)"
+    -a "(DARRAY_DEVICE=cpu darray calibrate --list 2>/dev/null | awk 'NR > 1 { print \$1 }' | sort -u)"
 complete -c darray -n '__fish_seen_subcommand_from calibrate' -l dtype -x -d 'only this element type' \
     -a 'bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 c64 c128'
 complete -c darray -n '__fish_seen_subcommand_from calibrate' -l size -x -d 'MIN:MAX'
