@@ -255,8 +255,7 @@ static bool use(const char *path, bool copy)
     if (!lib.lapack) {
         const char *why = dlerror();
 
-        say("%s%s", *text && text[strlen(text) - 1] != ' ' ? "; " : "",
-            why ? why : "it cannot be copied into memory");
+        say("%s", why ? why : "it cannot be copied into memory");
         return false;
     }
     if (!is_thread_safe(&lib) || !fill_all(&lib)) {
@@ -342,8 +341,12 @@ static void load(void)
 
     if (wanted && *wanted) {
         say("no BLAS/LAPACK: DARRAY_BLAS is %s: ", wanted);
-        found =
-            use(wanted, true) || use(wanted, false); /* a copy does not find what lies beside the original */
+        const size_t length = strlen(text);
+        found = use(wanted, true);
+        if (!found) { /* a copy does not find what lies beside the original */
+            text[length] = 0;
+            found = use(wanted, false);
+        }
     } else {
         found = search();
         if (!found) {

@@ -95,6 +95,9 @@ START_TEST(none)
     ck_ok(da_eye(&A, DA_F64, 3, 3, 0));
     ck_fails(da_matmul(&out, A, A), DA_ERROR_UNSUPPORTED, getenv("DARRAY_BLAS"));
     ck_fails(da_matmul(&out, A, A), DA_ERROR_UNSUPPORTED, getenv("DARRAY_TEST_REASON"));
+    const char *const reason = strstr(da_blas_text(), getenv("DARRAY_TEST_REASON"));
+    ck_assert_msg(reason && !strstr(reason + 1, getenv("DARRAY_TEST_REASON")), "said twice: %s",
+                  da_blas_text());
     ck_fails(da_cholesky(&out, A, 0), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
     ck_fails(da_qr(&out, NULL, A), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
     ck_fails(da_lu(&out, &second, A), DA_ERROR_UNSUPPORTED, "no BLAS/LAPACK");
