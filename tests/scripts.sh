@@ -13,13 +13,13 @@ fail() {
     exit 1
 }
 
-for name in demo test gpu-bundle gpu-check starpu-cuda soak; do
+for name in demo test gpu-bundle gpu-check starpu-cuda soak lint all-cores; do
     for option in --help -h; do
         timeout 20 "$work/scripts/$name" $option >log 2>&1 || fail "$name $option: exit status $?"
-        [[ $(head -n 1 log) =~ ^$name(\ \[.*\])?:\  ]] || fail "$name $option begins otherwise than with what it takes:"
+        [[ $(head -n 1 log) =~ ^$name(\ [][A-Z. a-z-]*)?:\  ]] || fail "$name $option begins otherwise than with what it takes:"
         grep -qE '^(#|set |cd )' log && fail "$name $option prints more than the comment:"
     done
-    [ $name != test ] || continue # its options are meson's
+    case $name in test | all-cores) continue ;; esac # whose options are meson's, or the command's
     timeout 20 "$work/scripts/$name" --nothing >log 2>&1
     status=$?
     [ $status -eq 1 ] || fail "$name --nothing: exit status $status"
