@@ -203,7 +203,8 @@ START_TEST(wrong_arguments)
     ck_fails(da_pinv(NULL, a, -1, 0), DA_ERROR_ARGUMENT, "da_pinv");
     ck_fails(da_pinv(&out, none, -1, 0), DA_ERROR_STALE, "da_pinv");
     ck_fails(da_pinv(&out, a, NAN, 0), DA_ERROR_ARGUMENT, "rtol is not a number");
-    ck_fails(da_pinv(&out, a, -1, DA_UNIT), DA_ERROR_ARGUMENT, "da_pinv: flags 0x8");
+    ck_fails(da_pinv(&out, a, -1, DA_UNIT), DA_ERROR_ARGUMENT,
+             "da_pinv: flags 0x8 (DA_UNIT); it takes DA_UPPER | DA_LOWER");
     ck_fails(da_pinv(&out, a, -1, DA_LOWER), DA_ERROR_SHAPE, "(4, 3); it must be square");
     ck_fails(da_pinv(&out, half, -1, 0), DA_ERROR_DTYPE, "float16");
     ck_fails(da_pinv(&out, line, -1, 0), DA_ERROR_SHAPE, "a has shape (3,)");

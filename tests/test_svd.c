@@ -345,7 +345,8 @@ START_TEST(bad_arguments)
     ck_fails(da_svd(&u, &s, &v, NULL, 0), DA_ERROR_ARGUMENT, "null");
     ck_fails(da_svd(&u, &s, &v, Vec, 0), DA_ERROR_SHAPE, "(3,)");
     ck_fails(da_svd(&u, &s, &v, Ints, 0), DA_ERROR_DTYPE, "uint8");
-    ck_fails(da_svd(&u, &s, &v, A, DA_UPPER), DA_ERROR_ARGUMENT, "flags");
+    ck_fails(da_svd(&u, &s, &v, A, DA_UPPER), DA_ERROR_ARGUMENT,
+             "da_svd: flags 0x2 (DA_UPPER); it takes DA_COMPLETE");
     ck_fails(da_svdvals(NULL, A), DA_ERROR_ARGUMENT, "da_svdvals");
     ck_assert_ptr_null(u);
     ck_assert_ptr_null(s);

@@ -257,11 +257,37 @@ da_status check_same_dtype(const da_array *a, const char *a_name, const da_array
     return DA_OK;
 }
 
+/* "DA_UPPER | DA_UNIT | 0x400" */
+static const char *flags_text(unsigned flags, char *text, size_t size)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } names[] = {{DA_KEEPDIMS, "DA_KEEPDIMS"},   {DA_UPPER, "DA_UPPER"},
+                 {DA_LOWER, "DA_LOWER"},         {DA_UNIT, "DA_UNIT"},
+                 {DA_TRANSPOSE, "DA_TRANSPOSE"}, {DA_CONJ_TRANSPOSE, "DA_CONJ_TRANSPOSE"},
+                 {DA_RIGHT, "DA_RIGHT"},         {DA_COMPLETE, "DA_COMPLETE"},
+                 {DA_READ_ONLY, "DA_READ_ONLY"}};
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (flags & names[i].flag) {
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " | " : "", names[i].name);
+            flags &= ~names[i].flag;
+        }
+    if (flags || used == 0)
+        snprintf(text + used, size - used, "%s%#x", used ? " | " : "", flags);
+    return text;
+}
+
 da_status check_flags(unsigned flags, unsigned allowed, const char *function)
 {
+    char wrong[160], right[160]; /* of all their names */
+
     if (flags & ~allowed)
-        return err_set(DA_ERROR_ARGUMENT, "%s: flags 0x%x are not among those it takes (0x%x)", function,
-                       flags & ~allowed, allowed);
+        return err_set(DA_ERROR_ARGUMENT, "%s: flags 0x%x (%s); it takes %s", function, flags & ~allowed,
+                       flags_text(flags & ~allowed, wrong, sizeof wrong),
+                       flags_text(allowed, right, sizeof right));
     if ((flags & DA_UPPER) && (flags & DA_LOWER))
         return err_set(DA_ERROR_ARGUMENT, "%s: both DA_UPPER and DA_LOWER are given", function);
     if ((flags & DA_TRANSPOSE) && (flags & DA_CONJ_TRANSPOSE))
