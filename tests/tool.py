@@ -503,6 +503,11 @@ def test_bench(tool, source_root, bench, runtimes):
     loader.exec_module(run_all)
     out, _ = tool.run("bench", "--list")
     check(out.splitlines() == [" ".join([name] + more) for name, more, _ in run_all.CASES], "not run-all's cases:", out)
+    for line in out.splitlines():  # is a command line
+        shown, _ = tool.run("bench", "--list", *line.split())
+        check(line in shown.splitlines() and ("--" not in line or shown == line + "\n"), line, "lists", shown)
+    tool.wrong("bench", "--size", "7", "matmul", says="no such case with --size 7; --list shows them")
+    tool.wrong("bench", "--size", says="--size needs a number")
     fake = os.path.join(tool.directory, "fake-bench")
     with open(fake, "w", encoding="utf-8") as file:
         file.write(FAKE)
@@ -513,6 +518,9 @@ def test_bench(tool, source_root, bench, runtimes):
           ["matmul --json --runtime openmp --repeat 3 --size " + size for size in sizes], out)
     out, _ = tool.run("bench", "--program=" + fake, "--json", "matmul", "--quick", "--runtime", "openmp")
     check(json.loads(out)["words"] == "matmul --json --runtime openmp --quick", out)
+    for more, words in ((), "--size 256"), (("--quick",), "--quick"):
+        out, _ = tool.run("bench", "--program", fake, "--json", "--runtime", "openmp", "matmul", "--size", "256", *more)
+        check(json.loads(out)["words"] == "matmul --json --runtime openmp " + words, out)
     out, err = tool.run("bench", "--program", fake, expect=1)
     failing = [name for name, _, _ in run_all.CASES].count("lu")
     check(out.count("\n") == 1 + (len(run_all.CASES) - failing) * len(runtimes), out)

@@ -54,10 +54,10 @@ static const struct {
 enum { CASES = sizeof set / sizeof *set, MOST_NAMES = 64 };
 
 typedef struct options {
-    const char *program, *runtimes[2], *repeat;
+    const char *program, *runtimes[2], *repeat, *size;
     int nruntimes, nnames;
     const char *names[MOST_NAMES];
-    bool json, quick, list;
+    bool json, quick, list, self;
 } options;
 
 static void help(FILE *stream)
@@ -68,6 +68,7 @@ static void help(FILE *stream)
           "machine alone meanwhile; the case self says how much ratios move when nothing differs.\n\n"
           "  --runtime R       only openmp or only starpu (default: those that are built in)\n"
           "  --quick           small and short: says whether it works, nothing about speed\n"
+          "  --size N, --self  only the cases that --list shows with this option\n"
           "  --repeat K        pairs of measurements a case (default: 11)\n"
           "  --json            one JSON object a line, as darray-bench prints it\n"
           "  --program FILE    this darray-bench (default: the one beside this program, in its build "
@@ -202,10 +203,15 @@ static int run_case(char *const *command, char *line, size_t size)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static bool is_wanted(const options *o, const char *name)
+static bool is_wanted(const options *o, int i)
 {
-    for (int i = 0; i < o->nnames; i++)
-        if (strcmp(o->names[i], name) == 0)
+    const char *const option = set[i].more[0] ? set[i].more[0] : "";
+
+    if ((o->size && (strcmp(option, "--size") != 0 || strcmp(o->size, set[i].more[1]) != 0)) ||
+        (o->self && strcmp(option, "--self") != 0))
+        return false;
+    for (int k = 0; k < o->nnames; k++)
+        if (strcmp(o->names[k], set[i].name) == 0)
             return true;
     return o->nnames == 0;
 }
@@ -222,6 +228,12 @@ static int parse(options *o, arguments *a)
             o->quick = true;
         } else if (arguments_flag(a, "--list")) {
             o->list = true;
+        } else if (arguments_flag(a, "--self")) {
+            o->self = true;
+        } else if (arguments_value(a, "--size", &value)) {
+            if (!value)
+                return arguments_wrong(a, "--size needs a number");
+            o->size = value;
         } else if (arguments_value(a, "--program", &value)) {
             if (!value)
                 return arguments_wrong(a, "--program needs a file");
@@ -248,13 +260,17 @@ static int parse(options *o, arguments *a)
                 o->names[o->nnames++] = a->word;
         }
     }
-    return TOOL_OK;
+    for (int i = 0; i < CASES; i++)
+        if (is_wanted(o, i))
+            return TOOL_OK;
+    return arguments_wrong(a, "there is no such case with %s%s; --list shows them",
+                           o->size ? "--size " : "--self", o->size ? o->size : "");
 }
 
 /* --quick leaves sizes out: a case with several is run once. */
 static bool is_again(const options *o, int i)
 {
-    return o->quick && i > 0 && strcmp(set[i].name, set[i - 1].name) == 0;
+    return o->quick && !o->size && i > 0 && strcmp(set[i].name, set[i - 1].name) == 0;
 }
 
 static int run_set(const options *o)
@@ -265,7 +281,7 @@ static int run_set(const options *o)
         printf("%-18s %10s %-7s %10s %10s %18s %7s %15s\n", "case", "n", "runtime", "ours", "reference",
                "rate", "ratio", "quartiles");
     for (int i = 0; i < CASES; i++) {
-        if (!is_wanted(o, set[i].name) || is_again(o, i))
+        if (!is_wanted(o, i) || is_again(o, i))
             continue;
         for (int r = 0; r < o->nruntimes && !tool_interrupted; r++) {
             const char *command[16] = {o->program, set[i].name, "--json", "--runtime", o->runtimes[r]};
@@ -321,7 +337,7 @@ int tool_bench(int argc, char **argv)
         return status;
     if (o.list) {
         for (int i = 0; i < CASES; i++)
-            if (is_wanted(&o, set[i].name))
+            if (is_wanted(&o, i))
                 printf("%s%s%s%s%s\n", set[i].name, set[i].more[0] ? " " : "",
                        set[i].more[0] ? set[i].more[0] : "", set[i].more[1] ? " " : "",
                        set[i].more[1] ? set[i].more[1] : "");

@@ -30,7 +30,7 @@ _darray() {
             bench:--program)
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return ;;
-            bench:*) words="--runtime --quick --repeat --json --program --list --help
+            bench:*) words="--runtime --quick --size --self --repeat --json --program --list --help
                 $(darray bench --list 2>/dev/null | awk '{ print $1 }' | sort -u)" ;;
             info:*) words='--json --help' ;;
         esac

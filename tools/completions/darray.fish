@@ -28,6 +28,8 @@ complete -c darray -n '__fish_seen_subcommand_from reset' -l all -d 'all of them
 complete -c darray -n '__fish_seen_subcommand_from plot' -s o -r -F -d 'into this file'
 complete -c darray -n '__fish_seen_subcommand_from export import' -F
 complete -c darray -n '__fish_seen_subcommand_from bench' -l runtime -x -a 'openmp starpu' -d 'only this one'
+complete -c darray -n '__fish_seen_subcommand_from bench' -l size -x -d 'cases of this size'
+complete -c darray -n '__fish_seen_subcommand_from bench' -l self -d 'cases with this option'
 complete -c darray -n '__fish_seen_subcommand_from bench' -l repeat -x -d 'pairs a case'
 complete -c darray -n '__fish_seen_subcommand_from bench' -l program -r -F -d 'this darray-bench'
 complete -c darray -n '__fish_seen_subcommand_from bench' -a "(darray bench --list 2>/dev/null | awk '{ print \$1 }' | sort -u)"
