@@ -35,11 +35,11 @@ class Tool:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("DARRAY_MODULES", "DARRAY_CACHE"))}
         self.environment["DARRAY_CACHE_DIR"] = os.path.join(directory, "cache")
 
-    def run(self, *words, expect=0, timeout=250, **more):
+    def run(self, *words, expect=0, timeout=250, stdin=None, **more):
         """(stdout, stderr); the exit status is checked"""
         environment = dict(self.environment, **more)
         run = subprocess.run([self.program, *words], capture_output=True, text=True, timeout=timeout, env=environment,
-                             cwd=self.directory)
+                             cwd=self.directory, input=stdin)
         check(run.returncode == expect, "darray", *words, "exits", run.returncode, "not", expect, run.stderr[-500:])
         return run.stdout, run.stderr
 
@@ -179,7 +179,9 @@ def test_models(tool, runtimes):
     out, _ = tool.run("models", "list")
     check(out.startswith("no models") and "darray calibrate" in out, out)
     tool.wrong("models", "show", "gemm", says="run darray calibrate", status=1)
-    tool.wrong("models", "import", "nowhere.models", says="nowhere.models", status=1)
+    tool.wrong("models", "import", "nowhere.models", says="darray models: nowhere.models", status=1)
+    tool.wrong("models", "import", ".", says="darray models: .: Is a directory", status=1)
+    tool.wrong("models", "import", "-", says="- does not begin", status=1, stdin="")
     with open(os.path.join(tool.directory, "foreign"), "w", encoding="utf-8") as file:
         file.write("something else\n")
     tool.wrong("models", "import", "foreign", says="foreign", status=1)
@@ -234,6 +236,11 @@ def test_models(tool, runtimes):
     after = [tool.run("models", "show", name)[0] for name in ("one", "two")]
     check(before == after, "export, reset, import:", before, after)
     tool.wrong("models", "export", "/nowhere/all.models", says="/nowhere/all.models", status=1)
+    with open(os.path.join(tool.directory, "all.models"), encoding="utf-8") as file:
+        exported = file.read()
+    tool.run("models", "reset", "--all")
+    tool.run("models", "import", "-", stdin=exported, DARRAY_DEVICE="cpu")
+    check(tool.run("models", "export", "-")[0] == exported, "import from standard input")
 
     # times on a device are of no other one; where none is looked for, of that which came first
     tool.run("models", "reset", "--all")
@@ -423,6 +430,7 @@ def test_predict(tool):
     tool.wrong("models", "predict", "cholesky", says="an operation and the order")
     tool.wrong("models", "predict", "svd", "100", says='no operation "svd"; there are cholesky, lu, matmul and qr')
     tool.wrong("models", "predict", "qr", "many", says='not "many"')
+    tool.wrong("models", "predict", "qr", "-5", says='not "-5"')
     tool.wrong("models", "predict", "qr", "100", "200", says="200")
     tool.wrong("models", "predict", "qr", "100", "--dtype", "i32", says='--dtype takes f32, f64, c64 or c128, not "i32"')
     tool.wrong("models", "predict", "qr", "100", "--dtype", says="--dtype needs a value")

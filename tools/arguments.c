@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tool.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -11,7 +12,9 @@ bool arguments_next(arguments *a)
         return false;
     a->word = a->argv[a->at++];
     a->attached = NULL;
-    a->is_option = !a->only_words && a->word[0] == '-' && a->word[1] != '\0';
+    /* "-5" is a number, if a wrong one */
+    a->is_option =
+        !a->only_words && a->word[0] == '-' && a->word[1] != '\0' && !isdigit((unsigned char)a->word[1]);
     if (a->is_option && strcmp(a->word, "--") == 0) {
         a->only_words = true;
         return arguments_next(a);

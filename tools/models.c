@@ -40,7 +40,8 @@ static void help(FILE *stream)
         "                 many workers; --measure CALLS: runs each so often (1 to 15) and shows the median "
         "beside it\n"
         "  export FILE    all of them into a file (-: standard output)\n"
-        "  import FILE    add those of a file; of what both have the file's wins; times on other devices are "
+        "  import FILE    add those of a file (-: standard input); of what both have the file's wins; times "
+        "on other devices are "
         "left out\n"
         "  reset SYMBOL   forget one; --all: forget all\n"
         "  --help\n\n"
@@ -50,9 +51,18 @@ static void help(FILE *stream)
         stream);
 }
 
+/* The library's sentence, without "models: ", which the command's name says. */
+static const char *reason(void)
+{
+    static const char prefix[] = "models: ";
+    const char *const text = da_error();
+
+    return strncmp(text, prefix, sizeof prefix - 1) == 0 ? text + sizeof prefix - 1 : text;
+}
+
 int tool_fail_models(const char *command, da_status status)
 {
-    return tool_fail(command, "%s%s", da_error(),
+    return tool_fail(command, "%s%s", reason(),
                      status == DA_ERROR_FORMAT ? "; darray models reset --all begins anew" : "");
 }
 
@@ -247,7 +257,7 @@ static int reset(const char *text)
 
     if (!text) {
         if (models_reset(NULL) != DA_OK)
-            return tool_fail("models", "%s", da_error());
+            return tool_fail("models", "%s", reason());
         puts("all models are forgotten");
         return TOOL_OK;
     }
@@ -260,7 +270,7 @@ static int reset(const char *text)
     if (!m)
         return TOOL_FAILED;
     if (models_reset(symbol) != DA_OK)
-        return tool_fail("models", "%s", da_error());
+        return tool_fail("models", "%s", reason());
     printf("%s is forgotten\n", symbol);
     return TOOL_OK;
 }
@@ -272,7 +282,7 @@ static int transfer(bool out, const char *path)
     struct stat about;
 
     if (status != DA_OK)
-        return out ? tool_fail_models("models", status) : tool_fail("models", "%s", da_error());
+        return out ? tool_fail_models("models", status) : tool_fail("models", "%s", reason());
     if (!out || (strcmp(path, "-") != 0 && stat(path, &about) == 0 && S_ISREG(about.st_mode)))
         printf("%s %s%s%s\n", out ? "exported to" : "imported from", path, told[0] ? "; " : "", told);
     return TOOL_OK;

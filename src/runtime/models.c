@@ -242,29 +242,29 @@ da_status models_read(models *m, const char *path)
     size_t room = 0;
     FILE *file;
     int damaged = 0;
+    da_status status = DA_OK;
 
     if (!path)
         DA_TRY(models_path(own, sizeof own));
-    file = fopen(path ? path : own, "re");
+    file = path && strcmp(path, "-") == 0 ? stdin : fopen(path ? path : own, "re");
     if (!file && !path && errno == ENOENT)
         return DA_OK;
     if (!file)
         return err_set(DA_ERROR_IO, "models: %s: %s", path ? path : own, strerror(errno));
-    if (getline(&line, &room, file) < 0 ||
-        (strcmp(line, first_line) != 0 && strcmp(line, former_line) != 0)) {
-        free(line);
-        fclose(file);
-        return err_set(DA_ERROR_FORMAT, "models: %s does not begin with \"%.*s\"", path ? path : own,
-                       (int)sizeof first_line - 2, first_line);
-    }
-    while (getline(&line, &room, file) >= 0)
+    if (getline(&line, &room, file) < 0 && ferror(file)) /* a directory */
+        status = err_set(DA_ERROR_IO, "models: %s: %s", path ? path : own, strerror(errno));
+    else if (!line || (strcmp(line, first_line) != 0 && strcmp(line, former_line) != 0))
+        status = err_set(DA_ERROR_FORMAT, "models: %s does not begin with \"%.*s\"", path ? path : own,
+                         (int)sizeof first_line - 2, first_line);
+    while (status == DA_OK && getline(&line, &room, file) >= 0)
         damaged += !take_line(m, line);
     free(line);
-    fclose(file);
+    if (file != stdin)
+        fclose(file);
     if (damaged > 0)
         log_line(1, "models: %d damaged lines in %s", damaged, path ? path : own);
     m->damaged += damaged;
-    return DA_OK;
+    return status;
 }
 
 static void write_points(FILE *file, const model *a)

@@ -51,7 +51,7 @@ int models_set_device(models *m, da_device_kind kind, const models_device *devic
 /* The same with this machine's devices, where somebody has looked for them; what is forgotten is logged. Not under the lock. */
 void models_fit(models *m);
 
-/* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist. Lines that are damaged are skipped;
+/* Add what the file holds; what is there already wins. A null path: this machine's, which need not exist; "-": standard input. Lines that are damaged are skipped;
  * DA_ERROR_IO if the file cannot be read, DA_ERROR_FORMAT if it is none of ours. */
 da_status models_read(models *m, const char *path);
 /* The file appears whole or stays as it was; a link stays a link, and what is no regular file (a pipe, a device) is written to. A null
@@ -105,7 +105,7 @@ double models_predict(model *m, da_device_kind kind, double bytes, double flops)
 /* Add what the running StarPU runtime has measured of the tasks of a symbol, or of all if it is null, so far. Exists with DA_HAVE_STARPU. */
 da_status spu_models_measured(models *to, const char *symbol);
 
-/* This machine's models to a file ("-": standard output), and back; of what both have the file's wins. What the file has of other devices than
+/* This machine's models to a file ("-": standard output), and back ("-": standard input); of what both have the file's wins. What the file has of other devices than
  * this machine's, or than its models are of where it has none, is left out, as are damaged lines; `told` gets a sentence of each such kind, or nothing.
  * DA_ERROR_FORMAT if it is no such file, or has damaged lines and no models. */
 da_status models_export(const char *path);
