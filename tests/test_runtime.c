@@ -196,6 +196,40 @@ START_TEST(counters)
 }
 END_TEST
 
+/* Of a batch that is soon done and has a task for each worker the committing thread does one; its order with others is theirs, also when it does
+ * so again and again. */
+START_TEST(callers_share)
+{
+    const char *const inline_tasks = getenv("DARRAY_INLINE");
+    bool shares = !inline_tasks || strcmp(inline_tasks, "0") != 0;
+    DA_AUTO da_array *a = NULL, *b = NULL;
+    da_stats before, after;
+    double sum;
+
+    ck_ok(da_shutdown());
+    ck_ok(da_init(NULL, 2));
+    shares = shares && strcmp(da_runtime_name(), "openmp") == 0; /* with StarPU all are its workers' */
+    ck_ok(da_blocks(DA_SHAPE(150, 512)));
+    ck_ok(da_ones(&a, DA_F64, DA_SHAPE(300, 512)));
+    ck_ok(da_zeros(&b, DA_F64, DA_SHAPE(300, 512)));
+    ck_ok(da_wait_all());
+    da_get_stats(&before);
+    ck_ok(da_assign(b, da_add(b, a)));
+    ck_ok(da_wait(b));
+    da_get_stats(&after);
+    ck_assert_int_eq(after.tasks_inline - before.tasks_inline, shares);
+    ck_assert_int_eq(after.tasks_submitted - before.tasks_submitted, 2 - shares);
+    for (int i = 0; i < 300; i++) {
+        ck_ok(da_assign(b, da_add(b, a)));
+        if (i % 3 == 0)
+            ck_ok(da_wait(b));
+    }
+    ck_ok(da_sum_all(&sum, b));
+    ck_assert_double_eq(sum, 301.0 * 300 * 512);
+    ck_ok(da_blocks((da_shape){0, {0}}));
+}
+END_TEST
+
 /* More than there is, said at once, with the sizes; everything goes on. */
 START_TEST(too_large)
 {
@@ -414,5 +448,5 @@ START_TEST(exits)
 END_TEST
 
 DA_TEST_MAIN("runtime", DA_CASE("lifetimes", across_shutdown, across_runtimes, mapped_across, awaited_across),
-             DA_CASE("memory", counters, too_large, hook), DA_CASE("log", placement), DA_CASE("fork", forked),
-             DA_CASE_LOOP("exit", 3, exits))
+             DA_CASE("memory", counters, callers_share, too_large, hook), DA_CASE("log", placement),
+             DA_CASE("fork", forked), DA_CASE_LOOP("exit", 3, exits))

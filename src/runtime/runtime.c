@@ -22,6 +22,8 @@ enum {
     SHAPING_WORKERS = 8,                   /* with DARRAY_REPRODUCIBLE */
 };
 #define INLINE_SECONDS 200e-6
+#define SHARE_SECONDS                                                                                        \
+    800e-6 /* of a batch that takes less, one task for each worker, the committing thread does one */
 static const double start_of_devices = 1; /* seconds, about */
 
 static lock_word commit_lock;
@@ -788,6 +790,21 @@ static bool conflict_free(const rt_task *t)
     return true;
 }
 
+/* What was taken for this thread. */
+static void run_inline(rt_task *first, const rt_backend *p)
+{
+    for (rt_task *t = first; t; t = t->next)
+        rt_task_run(t);
+    p->drop(first);
+    while (first) {
+        rt_task *next = first->next;
+        rt_task_finish(first);
+        first = next;
+    }
+    if (atomic_fetch_sub(&inline_active, 1) == 1 && atomic_load(&all_waiters) > 0)
+        wake(&in_flight);
+}
+
 static bool commit_inline(rt_batch *batch)
 {
     static const rt_batch empty = RT_BATCH_INIT;
@@ -813,17 +830,38 @@ static bool commit_inline(rt_batch *batch)
     lock_release(&commit_lock);
 
     *batch = empty;
-    for (rt_task *t = first; t; t = t->next)
-        rt_task_run(t);
-    p->drop(first);
-    while (first) {
-        rt_task *next = first->next;
-        rt_task_finish(first);
-        first = next;
-    }
-    if (atomic_fetch_sub(&inline_active, 1) == 1 && atomic_load(&all_waiters) > 0)
-        wake(&in_flight);
+    run_inline(first, p);
     return true;
+}
+
+/* Whether the committing thread does the last task of a batch, beside the workers, rather than wait for them. Not with StarPU, where a worker of this
+ * thread's core may have been given what another one could do at once. */
+static bool has_share(const rt_batch *batch, const rt_backend *b)
+{
+    return b == &rt_openmp && !batch->no_inline && batch->count > 1 && batch->count <= INLINE_TASKS &&
+           batch->count == atomic_load_explicit(&nworkers, memory_order_relaxed) &&
+           batch->seconds < SHARE_SECONDS && config_get()->inline_tasks && !rt_in_task() &&
+           atomic_load(&in_flight) == 0;
+}
+
+/* Under the commit lock, when all before it are submitted. */
+static bool take_share(rt_task *t, const rt_backend *b)
+{
+    if (!conflict_free(t) || !b->take(t))
+        return false;
+    t->flags |= RT_INLINE;
+    inlined++;
+    atomic_fetch_add_explicit(&inline_active, 1, memory_order_relaxed);
+    return true;
+}
+
+static void submit_under_lock(rt_task *first, int count, const rt_backend *b)
+{
+    for (rt_task *t = first; t; t = t->next)
+        counts_up(t);
+    submitted += count;
+    atomic_fetch_add(&in_flight, count);
+    b->submit(first);
 }
 
 /* Whether a task of the list is to run on a device, and the choice of a runtime is still open. */
@@ -877,15 +915,31 @@ da_status rt_batch_commit(rt_batch *batch)
         atomic_store_explicit(&t->state, RT_COMMITTED, memory_order_relaxed);
         if (maps)
             note_maps_before(t);
-        counts_up(t);
     }
     if (atomic_load_explicit(&record_on, memory_order_relaxed))
         record_committed(batch->first);
-    submitted += batch->count;
-    atomic_fetch_add(&in_flight, batch->count);
-    atomic_load_explicit(&current, memory_order_relaxed)->submit(batch->first);
+    const rt_backend *const b = atomic_load_explicit(&current, memory_order_relaxed);
+    rt_task *share = NULL;
+    if (has_share(batch, b)) {
+        rt_task *before = batch->first;
+        while (before->next != batch->last)
+            before = before->next;
+        before->next = NULL;
+        share = batch->last;
+        submit_under_lock(batch->first, batch->count - 1, b);
+        if (take_share(share, b)) {
+            counts_up(share);
+        } else {
+            submit_under_lock(share, 1, b);
+            share = NULL;
+        }
+    } else {
+        submit_under_lock(batch->first, batch->count, b);
+    }
     lock_release(&commit_lock);
     *batch = empty;
+    if (share)
+        run_inline(share, b);
     return DA_OK;
 }
 
