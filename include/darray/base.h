@@ -51,7 +51,7 @@ extern "C" {
     X(DA_ERROR_MEMORY, 6, "more memory was needed than there is or than the budget allows")                  \
     X(DA_ERROR_STALE, 7, "a handle was released, or an expression was used twice")                           \
     X(DA_ERROR_NUMERICAL, 8, "a value in the array comes from a factorisation that broke down")              \
-    X(DA_ERROR_TASK, 9, "a user's task, or one it depends on, failed")                                       \
+    X(DA_ERROR_TASK, 9, "a task, or one it depends on, failed")                                              \
     X(DA_ERROR_CANCELLED, 10, "another rank failed or left early, so this collective was given up")          \
     X(DA_ERROR_IO, 11, "a file could not be opened, read or written")                                        \
     X(DA_ERROR_FORMAT, 12, "a file or text does not follow its format")                                      \

@@ -88,6 +88,10 @@ typedef enum da_place {
  * and the signs or phases of factors and vectors that are unique only up to those (da_qr(), da_eigh(), da_svd()). Work too small for a
  * task still runs in the calling thread. Tasks that a task spawns run where it was told to, unless its function says otherwise, which
  * holds until that function returns.
+ *
+ * A kernel that fails on a device while it runs fails its task: waiting for what it wrote, or what depends on that, is DA_ERROR_TASK. A CUDA
+ * device is lost by it; what devices wrote and the CPU has not used since has then failed, all else is as it was, and tasks stay on the
+ * CPU. (For CUDA that needs the StarPU of scripts/starpu-cuda; others, and OpenCL's GPUs, end the process or wait for ever.)
  * @return DA_ERROR_ARGUMENT if `place` is none of the three.
  */
 DA_NODISCARD da_status da_run_on(da_place place);
