@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Failures of tasks travel along the data and are cleared by overwriting; numerical faults are sets of cells. */
+#include "runtime/core.h"
 #include "unit_runtime.h"
 #include <inttypes.h>
 
@@ -283,5 +284,49 @@ START_TEST(reporters)
 }
 END_TEST
 
+/* ---- what was only on devices that are lost ---- */
+
+enum { LOST = 100000 };
+static rt_data lost[LOST];
+
+/* Readers that find one datum home at the same moment: each is to know that it is not. */
+static void *read_lost(void *good)
+{
+    for (int i = 0; i < LOST; i++) {
+        rt_data_is_home(&lost[i]);
+        rt_poison *const p = poison_of(&lost[i]);
+
+        if (p)
+            poison_release(p);
+        else
+            *(int *)good += 1;
+    }
+    return NULL;
+}
+
+START_TEST(lost_for_all)
+{
+    pthread_t other;
+    int good[2] = {0};
+
+    for (int round = 0; round < 5; round++) {
+        ck_assert(rt_devices_lost("gone"));
+        ck_assert(!rt_devices_lost("gone again"));
+        for (int i = 0; i < LOST; i++)
+            atomic_store(&lost[i].abroad, true);
+        ck_assert_int_eq(pthread_create(&other, NULL, read_lost, &good[1]), 0);
+        read_lost(&good[0]);
+        pthread_join(other, NULL);
+        ck_assert_int_eq(good[0] + good[1], 0);
+        rt_devices_anew();
+        for (int i = 0; i < LOST; i++) {
+            ck_assert(rt_data_failed(&lost[i])); /* for good */
+            poison_set(&lost[i], NULL);
+            ck_assert(!rt_data_failed(&lost[i]));
+        }
+    }
+}
+END_TEST
+
 DA_TEST_MAIN("poison", DA_CASE_LOOP("travels", 2, travels), DA_CASE("tasks", handles, plain_status),
-             DA_CASE("faults", cells, unions, lowest, bounded, reporters))
+             DA_CASE("faults", cells, unions, lowest, bounded, reporters), DA_CASE("devices", lost_for_all))

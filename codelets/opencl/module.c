@@ -457,7 +457,7 @@ static void wait_for(cl_command_queue queue)
         if (!kernels.events[i])
             continue;
         clGetEventInfo(kernels.events[i], CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-        if (kernels.ended == CL_SUCCESS)
+        if (kernels.ended == CL_SUCCESS && status < 0)
             kernels.ended = status;
         if (status < 0)
             keep_event(kernels.events[i]);

@@ -64,9 +64,10 @@ static bool is_lost(const rt_data *data)
     return atomic_load(&data->abroad) && __atomic_load_n(&loss, __ATOMIC_ACQUIRE);
 }
 
+/* In this order: rt_data_is_home() sets the one before it takes the other away. */
 bool rt_data_failed(rt_data *data)
 {
-    return __atomic_load_n(&data->poison, __ATOMIC_ACQUIRE) || is_lost(data);
+    return is_lost(data) || __atomic_load_n(&data->poison, __ATOMIC_ACQUIRE);
 }
 
 rt_poison *poison_of(rt_data *data)
@@ -120,12 +121,15 @@ void rt_devices_anew(void)
 
 void rt_data_is_home(rt_data *data)
 {
-    if (!atomic_load_explicit(&data->abroad, memory_order_relaxed))
+    if (!atomic_load(&data->abroad))
         return;
-    rt_poison *const p = poison_of(data);
+    lock_acquire(&guard);
+    if (is_lost(data) && !data->poison) {
+        poison_retain(loss);
+        __atomic_store_n(&data->poison, loss, __ATOMIC_RELEASE);
+    }
     atomic_store(&data->abroad, false);
-    if (p)
-        poison_set(data, p);
+    lock_release(&guard);
 }
 
 void rt_task_lost(rt_task *task)

@@ -508,9 +508,11 @@ static void spu_stop_backend(void)
     idle_stop();
     for (;;) {
         starpu_data_handle_t h = NULL;
+        bool abroad = false; /* its owner stays then, since it moves */
         lock_data();
         rt_data *const data = spu.registered;
         if (data) {
+            abroad = atomic_load(&data->abroad);
             while (data->acquired > 0) {
                 data->acquired--;
                 starpu_data_release_on_node(data->handle, STARPU_MAIN_RAM);
@@ -521,12 +523,14 @@ static void spu_stop_backend(void)
         if (!h)
             break;
         starpu_data_unregister(h);
-        rt_data_is_home(data);
+        if (abroad)
+            rt_data_is_home(data);
     }
     mem_pins_stop();
     spu_models_stop();
     if (spu_guest_stop())
         spu_codelets_free();
+    spu_devices_stopped();
 }
 
 static void at_exit(void)

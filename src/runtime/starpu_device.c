@@ -585,6 +585,7 @@ static bool run_on_copies(const run *r, da_status *status)
         good = spu_piece_size(there, &bytes) && (copies[i] = mem_alloc(bytes + 1)) != NULL &&
                fetch_or_put(there, copies[i], bytes, true);
     }
+    good = good && !rt_devices_are_lost(); /* copies of such a device succeed without being done */
     for (int i = 0; i < n && good; i++) {
         const int from = task->datum[i];
 
@@ -634,6 +635,8 @@ static da_status run_instead(const run *r, da_status status)
     const char *const what = kind_text((int)r->kind);
     bool spoilt = false;
 
+    if (rt_devices_are_lost())
+        return status;
     for (int i = 0; i < task->naccesses; i++)
         spoilt = spoilt || (outcome & DA_LAUNCHED && task->accesses[i].mode == DA_MODE_READ_WRITE);
     if (!(outcome & (DA_REFUSED | DA_SHORT)) || !task->codelet->cpu)
@@ -890,10 +893,15 @@ static int cuda_is_lost(const char *function, int status, const char *text)
 }
 
 /* Not where StarPU is the host's: its tasks would go on with what is not there. */
-static void listen(bool shared)
+static void listen(bool wanted)
 {
     if (&starpu_cuda_error_hook)
-        starpu_cuda_error_hook = shared ? NULL : cuda_is_lost;
+        starpu_cuda_error_hook = wanted ? cuda_is_lost : NULL;
+}
+
+void spu_devices_stopped(void)
+{
+    listen(false);
 }
 
 /* ---- start and stop ---- */
@@ -964,7 +972,7 @@ da_status spu_devices_start(bool shared)
     }
     if (devices.total == 0)
         return DA_OK;
-    listen(shared);
+    listen(!shared);
     ask_bus();
     if (!info_begin()) {
         devices.total = 0;

@@ -26,6 +26,8 @@ bool spu_devices_broken(void);
 da_status spu_devices_start(bool shared);
 /* All owners are destroyed and the keeper ends; before handles are unregistered. */
 void spu_devices_stop(void);
+/* StarPU has stopped, too, or is the host's alone. */
+void spu_devices_stopped(void);
 int spu_devices(void);
 
 /* Measures what the running devices of a kind reach, into *device, whose peak is not known; takes some 10 ms. False if that fails. */
