@@ -2,6 +2,7 @@
 /* StarPU's interface for strided pieces: layouts, copies, footprints, packing, and a second memory node. */
 #include "unit_runtime.h"
 #include "runtime/starpu_interface.h"
+#include <malloc.h>
 #include <unistd.h>
 
 enum { SENTINEL = 0x5a, ROOM = 4096 };
@@ -249,6 +250,77 @@ START_TEST(footprints)
 }
 END_TEST
 
+static void doubles_at(box *x, int64_t rows, int64_t ld, int64_t first)
+{
+    box_make(x, 8, 2, (int64_t[]){rows, 2}, (int64_t[]){1, ld}, first);
+}
+
+/* A datum that goes leaves its handle to the next one of the same layout, wherever that lies, and to no other. */
+START_TEST(kept)
+{
+    starpu_data_handle_t was;
+    box a, b, c;
+
+    doubles_at(&a, 3, 10, 0);
+    spu_piece_register(&a.handle, &a.piece);
+    was = a.handle;
+    spu_piece_done(a.handle);
+    doubles_at(&b, 3, 11, 0);
+    spu_piece_register(&b.handle, &b.piece);
+    ck_assert_ptr_ne(b.handle, was);
+    doubles_at(&c, 3, 10, 2);
+    spu_piece_register(&c.handle, &c.piece);
+    ck_assert_ptr_eq(c.handle, was);
+
+    const spu_piece *home = starpu_data_get_interface_on_node(c.handle, STARPU_MAIN_RAM);
+    ck_assert_ptr_eq((void *)home->ptr, c.bytes + 2 * 8);
+    ck_assert_int_eq(spu_piece_strides(home)[1], 10);
+    box_fill(&c, 1);
+    ck_assert_int_eq(starpu_data_acquire(c.handle, STARPU_RW), 0);
+    box_fill(&c, 2);
+    starpu_data_release(c.handle);
+    box_check(&c, 2);
+    spu_piece_done(b.handle);
+    spu_piece_done(c.handle);
+    da_trim();
+    spu_piece_register(&a.handle, &a.piece);
+    spu_piece_done(a.handle);
+}
+END_TEST
+
+/* However many go, a bounded number is kept: what a datum of one layout leaves then makes room for others' in time. */
+START_TEST(kept_many)
+{
+    enum { MANY = 3000, LAYOUTS = 200 };
+    starpu_data_handle_t *h = calloc(MANY, sizeof *h);
+    struct mallinfo2 before, after;
+    box x;
+
+    da_trim();
+    before = mallinfo2();
+    for (int i = 0; i < MANY; i++) {
+        doubles_at(&x, 1 + i % LAYOUTS, 300, 0);
+        spu_piece_register(&h[i], &x.piece);
+    }
+    for (int i = 0; i < MANY; i++)
+        spu_piece_done(h[i]);
+    after = mallinfo2();
+    ck_assert_msg(after.uordblks - before.uordblks < 1100 * 8000, "%zu bytes are kept",
+                  after.uordblks - before.uordblks);
+    doubles_at(&x, 250, 300, 0);
+    spu_piece_register(&h[0], &x.piece);
+    spu_piece_done(h[0]);
+    spu_piece_register(&h[1], &x.piece);
+    ck_assert_ptr_eq(h[1], h[0]);
+    spu_piece_done(h[1]);
+    da_trim();
+    after = mallinfo2();
+    ck_assert_msg(after.uordblks < before.uordblks + 100000, "%zu bytes stay",
+                  after.uordblks - before.uordblks);
+    free(h);
+}
+END_TEST
+
 /* A second memory node, on disk: pieces go there and come back. */
 START_TEST(second_node)
 {
@@ -280,4 +352,4 @@ START_TEST(second_node)
 END_TEST
 
 DA_TEST_MAIN("starpu pieces", DA_CASE_LOOP_WITH("copies", CASES, start, stop, copies, packing),
-             DA_CASE_WITH("layouts", start, stop, packed_order, footprints, second_node))
+             DA_CASE_WITH("layouts", start, stop, packed_order, footprints, kept, kept_many, second_node))

@@ -203,14 +203,13 @@ static void spu_forget(rt_data *data)
     unlock_data();
     if (!h)
         return;
-    /* Without sequential consistency unregistering waits for nothing but requests in flight, of which a datum has none whose tasks are
-     * all done and whose only copy is at home; so this is safe within a callback. Where there may be others the keeper is calling. */
-    if (data->moves && data->owner->keep != RT_KEEP_NOTHING) {
+    /* Where there may be other copies than at home the keeper is calling. */
+    if (!data->moves)
+        spu_piece_done(h);
+    else if (data->owner->keep != RT_KEEP_NOTHING)
         starpu_data_unregister(h);
-    } else {
-        starpu_data_set_sequential_consistency_flag(h, 0);
-        starpu_data_unregister_no_coherency(h);
-    }
+    else
+        spu_piece_unregister(h);
 }
 
 static enum starpu_data_access_mode starpu_mode(unsigned mode)
@@ -526,6 +525,7 @@ static void spu_stop_backend(void)
         if (abroad)
             rt_data_is_home(data);
     }
+    spu_pieces_drop();
     mem_pins_stop();
     spu_models_stop();
     if (spu_guest_stop())

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/starpu_interface.h"
+#include "base/lock.h"
+#include "codelets/hash.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -189,6 +191,11 @@ bool spu_piece_size(const spu_piece *p, size_t *bytes)
     return true;
 }
 
+typedef union any_piece {
+    spu_piece piece;
+    char space[sizeof(spu_piece) + 2 * DA_MAX_NDIM * sizeof(int64_t)];
+} any_piece;
+
 static spu_piece *piece_of(starpu_data_handle_t h)
 {
     return starpu_data_get_interface_on_node(h, STARPU_MAIN_RAM);
@@ -206,17 +213,16 @@ static void piece_register_handle(starpu_data_handle_t h, node_number home_node,
 {
     const spu_piece *piece = data_interface;
     const size_t bytes = sizeof *piece + 2 * (size_t)piece->ndim * sizeof(int64_t);
+    any_piece copy;
 
-    for (unsigned node = 0; node < STARPU_MAXNODES; node++) {
-        spu_piece *local = starpu_data_get_interface_on_node(h, node);
-        memcpy(local, piece, bytes);
-        if (node != (unsigned)home_node) {
-            local->ptr = local->dev_handle = 0;
-            local->offset = local->block_bytes = 0;
-            pack_strides(piece->ndim, spu_piece_shape(piece), spu_piece_strides(piece),
-                         local->extents + piece->ndim);
-        }
-    }
+    memcpy(&copy, piece, bytes);
+    copy.piece.ptr = copy.piece.dev_handle = 0;
+    copy.piece.offset = copy.piece.block_bytes = 0;
+    pack_strides(piece->ndim, spu_piece_shape(piece), spu_piece_strides(piece),
+                 copy.piece.extents + piece->ndim);
+    for (unsigned node = 0; node < STARPU_MAXNODES; node++)
+        memcpy(starpu_data_get_interface_on_node(h, node), node == (unsigned)home_node ? piece : &copy.piece,
+               bytes);
 }
 
 static starpu_ssize_t piece_allocate(void *data_interface, unsigned node)
@@ -314,13 +320,8 @@ static int copy_in_memory(size_t from, size_t to, size_t count, size_t step_from
     return 0;
 }
 
-/* A description of the buffer that holds a packed copy of `piece`. */
-typedef union packed_piece {
-    spu_piece piece;
-    char space[sizeof(spu_piece) + 2 * DA_MAX_NDIM * sizeof(int64_t)];
-} packed_piece;
-
-static void packed_like(packed_piece *out, starpu_data_handle_t h)
+/* A description of the buffer that holds a packed copy of h's piece. */
+static void packed_like(any_piece *out, starpu_data_handle_t h)
 {
     const spu_piece *home = piece_of(h);
 
@@ -331,7 +332,7 @@ static void packed_like(packed_piece *out, starpu_data_handle_t h)
 static int piece_pack(starpu_data_handle_t h, unsigned node, void **ptr, starpu_ssize_t *count)
 {
     const spu_piece *piece = starpu_data_get_interface_on_node(h, node);
-    packed_piece packed;
+    any_piece packed;
     copy_plan plan;
     size_t bytes;
 
@@ -353,7 +354,7 @@ static int piece_pack(starpu_data_handle_t h, unsigned node, void **ptr, starpu_
 static int piece_peek(starpu_data_handle_t h, unsigned node, void *ptr, size_t count)
 {
     const spu_piece *piece = starpu_data_get_interface_on_node(h, node);
-    packed_piece packed;
+    any_piece packed;
     copy_plan plan;
     size_t bytes;
 
@@ -394,10 +395,100 @@ static int piece_unpack(starpu_data_handle_t h, unsigned node, void *ptr, size_t
 /* StarPU keeps one interface a memory node (16 in Debian's build) for every handle: the usual ones are kept small. */
 static struct starpu_data_interface_ops piece_ops[] = {PIECE_OPS(2), PIECE_OPS(4), PIECE_OPS(DA_MAX_NDIM)};
 
+/* ---- handles that are kept ----
+ *
+ * StarPU's handle is kilobytes in a dozen allocations, all of which registering writes; in caches that tasks have been using that takes several
+ * microseconds. The handle of a datum that goes serves the next one with the same layout: only where it lies is another.
+ */
+
+enum { KEPT = 1024, LISTS = 64, LOOKED_AT = 4 };
+static struct {
+    lock_word lock;
+    bool trimmed;                      /* da_trim() knows */
+    int n, turn;                       /* of which the list is the next to lose one */
+    starpu_data_handle_t lists[LISTS]; /* by layout, chained by their pieces' `kept` */
+} kept;
+
+static starpu_data_handle_t *list_of(const spu_piece *p)
+{
+    uint64_t hash = da_mix((uint64_t)p->ndim, p->element_size);
+
+    for (int i = 0; i < 2 * p->ndim; i++)
+        hash = da_mix(hash, (uint64_t)p->extents[i]);
+    return &kept.lists[hash % LISTS];
+}
+
+static bool same_layout(const spu_piece *a, const spu_piece *b)
+{
+    return a->id == b->id && a->ndim == b->ndim && a->element_size == b->element_size &&
+           memcmp(a->extents, b->extents, 2 * (size_t)a->ndim * sizeof(int64_t)) == 0;
+}
+
+static starpu_data_handle_t take_kept(const spu_piece *like)
+{
+    starpu_data_handle_t found = NULL;
+
+    lock_acquire(&kept.lock);
+    starpu_data_handle_t *at = list_of(like);
+    for (int i = 0; i < LOOKED_AT && *at; i++, at = &piece_of(*at)->kept)
+        if (same_layout(piece_of(*at), like)) {
+            found = *at;
+            *at = piece_of(found)->kept;
+            kept.n--;
+            break;
+        }
+    lock_release(&kept.lock);
+    return found;
+}
+
+void spu_piece_unregister(starpu_data_handle_t h)
+{
+    starpu_data_set_sequential_consistency_flag(h, 0);
+    starpu_data_unregister_no_coherency(h);
+}
+
+static void drop_one_locked(void)
+{
+    while (!kept.lists[kept.turn])
+        kept.turn = (kept.turn + 1) % LISTS;
+    starpu_data_handle_t h = kept.lists[kept.turn];
+    kept.lists[kept.turn] = piece_of(h)->kept;
+    kept.turn = (kept.turn + 1) % LISTS;
+    kept.n--;
+    spu_piece_unregister(h);
+}
+
+void spu_pieces_drop(void)
+{
+    lock_acquire(&kept.lock);
+    while (kept.n > 0)
+        drop_one_locked();
+    lock_release(&kept.lock);
+}
+
+void spu_piece_done(starpu_data_handle_t h)
+{
+    spu_piece *const piece = piece_of(h);
+    starpu_data_handle_t *const list = list_of(piece);
+    bool tell;
+
+    lock_acquire(&kept.lock);
+    tell = !kept.trimmed;
+    kept.trimmed = true;
+    if (kept.n == KEPT)
+        drop_one_locked();
+    piece->kept = *list;
+    *list = h;
+    kept.n++;
+    lock_release(&kept.lock);
+    if (tell)
+        mem_on_trim(spu_pieces_drop);
+}
+
 void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece)
 {
     struct starpu_data_interface_ops *ops = &piece_ops[piece->ndim <= 2 ? 0 : piece->ndim <= 4 ? 1 : 2];
-    packed_piece home;
+    any_piece home;
 
     if (ops->interfaceid == STARPU_UNKNOWN_INTERFACE_ID)
         ops->interfaceid = (enum starpu_data_interface_id)starpu_data_interface_get_next_id();
@@ -415,5 +506,9 @@ void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece)
         home.piece.extents[i] = piece->shape[i];
         home.piece.extents[piece->ndim + i] = piece->strides[i];
     }
-    starpu_data_register(h, STARPU_MAIN_RAM, &home, ops);
+    *h = take_kept(&home.piece);
+    if (*h)
+        memcpy(piece_of(*h), &home, sizeof home.piece);
+    else
+        starpu_data_register(h, STARPU_MAIN_RAM, &home, ops);
 }

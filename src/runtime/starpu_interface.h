@@ -19,7 +19,8 @@ typedef struct spu_piece {
     size_t offset;        /* of the first element in dev_handle, in bytes */
     size_t block_bytes;   /* at home, where dev_handle is a block of the library's own: its size; else 0 */
     size_t element_size;
-    int64_t extents[]; /* ndim extents, then ndim strides of this node's copy, in elements */
+    starpu_data_handle_t kept; /* at home, while no datum has the handle: the next such */
+    int64_t extents[];         /* ndim extents, then ndim strides of this node's copy, in elements */
 } spu_piece;
 
 static inline const int64_t *spu_piece_shape(const spu_piece *p)
@@ -33,6 +34,16 @@ static inline const int64_t *spu_piece_strides(const spu_piece *p)
 
 /* A handle for the piece with the host's memory as its home. */
 void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece);
+
+/* A datum goes whose tasks are all done. Without sequential consistency unregistering waits for nothing but requests in flight; where the only copy
+ * is at home there are none, and this is safe within a callback. */
+void spu_piece_unregister(starpu_data_handle_t h);
+
+/* A datum goes whose tasks are all done and of which no device ever had a copy: kept for another one of the same layout. */
+void spu_piece_done(starpu_data_handle_t h);
+
+/* Unregisters all that are kept; before StarPU stops, and when memory is to be given back. */
+void spu_pieces_drop(void);
 
 /* Bytes of a packed copy; false if they do not fit a size_t. */
 bool spu_piece_size(const spu_piece *p, size_t *bytes);
