@@ -10,7 +10,7 @@
  * results as soon as two threads called it (Debian's libopenblas0-serial 0.3.21).
  */
 #include "blas.h"
-#include "cpu/small.h"
+#include "cpu/products.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -56,7 +56,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic da_status result = DA_ERROR_STATE; /* not tried yet */
 static char text[1024];
 static char file[PATH_MAX], core[64] = "unknown";
-static int small_order = DA_SMALL_PRODUCT;
+static bool small_kernels; /* it has some for small real products */
 
 static void say(const char *format, ...) DA_PRINTF_(1, 2);
 static void say(const char *format, ...)
@@ -143,16 +143,15 @@ static void use_one_thread(library *lib)
         pthread_join(thread, NULL);
 }
 
-/* Up to which order products of real matrices are left to the loops of cpu/small.inc. OpenBLAS's kernels for AVX-512 have some of their own for small
- * ones; with others every call takes a buffer, one thread at a time. */
-static int order_of(const char *kernels)
+/* Whether OpenBLAS has kernels for small products of real matrices: those for AVX-512 do. */
+static bool has_small(const char *kernels)
 {
     static const char *const with[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
 
     for (size_t i = 0; i < sizeof with / sizeof with[0]; i++)
         if (strcmp(kernels, with[i]) == 0)
-            return DA_SMALL_PRODUCT_BESIDE;
-    return DA_SMALL_PRODUCT;
+            return true;
+    return false;
 }
 
 /* Which of its kernels OpenBLAS chose for this CPU (OPENBLAS_CORETYPE in the environment has a say in that). */
@@ -268,7 +267,7 @@ static bool use(const char *path, bool copy)
 #if PRIVATE
     use_one_thread(&lib);
     snprintf(core, sizeof core, "%s", kernels_of(&lib));
-    small_order = order_of(core);
+    small_kernels = has_small(core);
     say(" (%s kernels)", core);
 #else
     say(" (not private: AddressSanitizer refuses RTLD_DEEPBIND)");
@@ -385,7 +384,12 @@ const char *da_blas_core(void)
     return core;
 }
 
-int da_blas_small_order(void)
+int da_blas_small_order(da_dtype dtype)
 {
-    return small_order;
+    /* without kernels for it every call takes a buffer, one thread at a time */
+    enum { REAL_BESIDE = 8, COMPLEX = 32 };
+
+    if (dtype == DA_C64 || dtype == DA_C128)
+        return small_kernels ? DA_PRODUCT_ORDER : COMPLEX; /* there vectors are long, too */
+    return small_kernels ? REAL_BESIDE : DA_PRODUCT_ORDER;
 }

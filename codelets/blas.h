@@ -165,7 +165,7 @@ const char *da_blas_text(void);
 const char *da_blas_file(void);
 const char *da_blas_core(void);
 
-/* Up to this order plain loops (cpu/small.h) multiply real matrices faster than it does. */
-int da_blas_small_order(void);
+/* Up to this order plain loops (cpu/products.h) multiply faster than it does. */
+int da_blas_small_order(da_dtype dtype);
 
 #endif

@@ -19,6 +19,13 @@
 #undef KERNEL
 #undef PUBLIC_KERNEL
 
+/* Kernels that take many matrices at a time, of which the next one's lie step[] bytes behind, a step a buffer. */
+typedef da_status (*many_kernel)(const da_call *call, int64_t count, const int64_t *step);
+da_status da_kernel_gemm_many_f32(const da_call *call, int64_t count, const int64_t *step);
+da_status da_kernel_gemm_many_f64(const da_call *call, int64_t count, const int64_t *step);
+da_status da_kernel_gemm_many_c64(const da_call *call, int64_t count, const int64_t *step);
+da_status da_kernel_gemm_many_c128(const da_call *call, int64_t count, const int64_t *step);
+
 /* gemm_integer.c */
 da_status da_kernel_gemm_bool(const da_call *call);
 da_status da_kernel_gemm_u8(const da_call *call);
@@ -82,6 +89,23 @@ typedef struct kernel {
     da_kernel run[DTYPES]; /* null where there is none */
 } kernel;
 
+/* What does the same for many; null if nothing does. */
+static many_kernel many_of(da_kernel run)
+{
+    static const struct {
+        da_kernel one;
+        many_kernel many;
+    } all[] = {{da_kernel_gemm_f32, da_kernel_gemm_many_f32},
+               {da_kernel_gemm_f64, da_kernel_gemm_many_f64},
+               {da_kernel_gemm_c64, da_kernel_gemm_many_c64},
+               {da_kernel_gemm_c128, da_kernel_gemm_many_c128}};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].one == run)
+            return all[i].many;
+    return NULL;
+}
+
 /* Any axes before the kernel's own are a batch: run it for each of its matrices. */
 static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
 {
@@ -125,11 +149,12 @@ static da_status run_batch(const da_call *call, const kernel *k, da_kernel run)
 
     one.buffers = buffers;
     one.info = &info;
+    const many_kernel many = many_of(run);
     for (;;) {
-        int d = ndim - 1;
+        int d = many ? ndim - 2 : ndim - 1;
 
         info = 0;
-        DA_TRY(run(&one));
+        DA_TRY(many ? many(&one, shape[ndim - 1], step[ndim - 1]) : run(&one));
         if (info > 0 && (*call->info == 0 || info < *call->info))
             *call->info = info;
         for (; d >= 0; d--) {

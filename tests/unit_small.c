@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The loops for small matrices and for strips of right-hand sides, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
+/* The loops for small products, small matrices and strips of right-hand sides, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
+#include "cpu/products.h"
 #include "cpu/small.h"
 #include "cpu/strips.h"
 #include "expr_program.h"
@@ -15,6 +16,16 @@ static const da_strips *strips_of(int level, da_dtype dtype)
     table = level == 4 ? da_strips_level4 : level == 3 ? da_strips_level3 : da_strips_level0;
 #endif
     return &table[dtype - DA_F32];
+}
+
+static da_products products_of(int level, da_dtype dtype)
+{
+    const da_products *table = da_products_level0;
+
+#ifdef DA_HAVE_CPU_LEVELS
+    table = level == 4 ? da_products_level4 : level == 3 ? da_products_level3 : da_products_level0;
+#endif
+    return table[dtype - DA_F32];
 }
 
 static const da_small *of(int level, da_dtype dtype)
@@ -84,7 +95,8 @@ static da_matrix plain(const da_small_matrix *a)
     return (da_matrix){a->data, a->m, a->n, (int)a->right};
 }
 
-static void check_multiply(const da_small *s, da_dtype dtype, int m, int n, int k, unsigned ta, unsigned tb)
+static void check_multiply(da_products multiply, da_dtype dtype, int m, int n, int k, unsigned ta,
+                           unsigned tb)
 {
     const char opa = ta & DA_CONJ_TRANSPOSE ? 'C'
                      : ta                   ? 'T'
@@ -94,22 +106,24 @@ static void check_multiply(const da_small *s, da_dtype dtype, int m, int n, int 
                                             : 'N';
     z *a = random_values(dtype, ta ? k : m, ta ? m : k), *b = random_values(dtype, tb ? n : k, tb ? k : n);
     z *c = random_values(dtype, m, n), *ab = product(m, n, k, a, opa, b, opb);
+    static const int64_t none[3] = {0};
 
-    for (int how = 0; how < 3; how++) { /* c += a b, c = -a b, c *= 2 without a look at a and b */
-        const z alpha = how == 0 ? 1 : how == 1 ? -1 : 0, beta = how == 0 ? 1 : how == 1 ? 0 : 2;
+    for (int how = 0; how < 4; how++) { /* c += a b, c = z a b, c *= z without a look at a and b, c = a b */
+        const z some = dtype == DA_C64 || dtype == DA_C128 ? -1 + 2 * I : -1;
+        const z alpha = how == 1 ? some : how == 2 ? 0 : 1, beta = how == 0 ? 1 : how == 2 ? some : 0;
         unsigned char alpha_[16], beta_[16];
         da_small_matrix A = matrix_of(dtype, ta ? k : m, ta ? m : k, how == 2 ? NULL : a, false);
         da_small_matrix B = matrix_of(dtype, tb ? n : k, tb ? k : n, how == 2 ? NULL : b, false);
-        da_small_matrix C = matrix_of(dtype, m, n, how == 1 ? NULL : c, false);
+        da_small_matrix C = matrix_of(dtype, m, n, how % 2 ? NULL : c, false);
         const da_matrix pa = plain(&A), pb = plain(&B), pc = plain(&C);
         z *got;
 
         put(dtype, alpha_, 0, alpha);
         put(dtype, beta_, 0, beta);
-        s->multiply(ta, tb, alpha_, &pa, &pb, beta_, &pc);
+        multiply(ta, tb, alpha_, &pa, &pb, beta_, &pc, 1, none);
         got = values_of(dtype, &C);
         for (int i = 0; i < m * n; i++)
-            got[i] -= (how == 2 ? 0 : alpha * ab[i]) + (how == 1 ? 0 : beta * c[i]);
+            got[i] -= (how == 2 ? 0 : alpha * ab[i]) + (how % 2 ? 0 : beta * c[i]);
         ck_below("multiply",
                  norm(got, m * n) /
                      ((k + 2) * eps_of(dtype) * (norm(a, m * k) * norm(b, k * n) + norm(c, m * n))),
@@ -125,6 +139,46 @@ static void check_multiply(const da_small *s, da_dtype dtype, int m, int n, int 
 }
 
 /* By `strips`, or if that is null by s. */
+/* Square matrices one behind the other, or one matrix a for all: with NaN where the results come, and behind them. */
+static void check_many(da_products multiply, da_dtype dtype, int n, int count, bool same)
+{
+    const size_t size = da_dtype_size(dtype), bytes = (size_t)(n * n) * size;
+    const int64_t step[3] = {same ? 0 : (int64_t)bytes, (int64_t)bytes, (int64_t)bytes};
+    char *const a = malloc(bytes * (size_t)count), *const b = malloc(bytes * (size_t)count);
+    char *const c = malloc(bytes * (size_t)(count + 1));
+    const da_matrix pa = {a, n, n, n}, pb = {b, n, n, n}, pc = {c, n, n, n};
+    z *const x = random_values(dtype, n * n, count), *const y = random_values(dtype, n * n, count);
+    unsigned char one[16], zero[16];
+
+    put(dtype, one, 0, 1);
+    put(dtype, zero, 0, 0);
+    for (int64_t i = 0; i < (int64_t)n * n * count; i++) {
+        put(dtype, a, i, x[i]);
+        put(dtype, b, i, y[i]);
+    }
+    for (int64_t i = 0; i < (int64_t)n * n * (count + 1); i++)
+        put(dtype, c, i, NAN);
+    multiply(0, 0, one, &pa, &pb, zero, &pc, count, step);
+    for (int q = 0; q < count; q++) {
+        const z *const left = x + (same ? 0 : q * n * n), *const right = y + q * n * n;
+        z *const expected = product(n, n, n, left, 'N', right, 'N');
+
+        for (int i = 0; i < n * n; i++)
+            expected[i] -= get(dtype, c, q * n * n + i);
+        ck_below("multiply",
+                 norm(expected, n * n) / ((n + 2) * eps_of(dtype) * norm(left, n * n) * norm(right, n * n)),
+                 4, "%d of %d, order %d, %s", q, count, n, da_dtype_name(dtype));
+        free(expected);
+    }
+    for (int i = 0; i < n * n; i++)
+        ck_assert_msg(isnan(creal(get(dtype, c, count * n * n + i))), "what is behind the last was written");
+    free(a);
+    free(b);
+    free(c);
+    free(x);
+    free(y);
+}
+
 static void check_solve(const da_small *s, const da_strips *strips, da_dtype dtype, int m, int n,
                         unsigned flags)
 {
@@ -342,21 +396,26 @@ START_TEST(levels)
     if (level > da_cpu_level())
         return;
     const da_small *const s = of(level, dtype);
+    const da_products multiply = products_of(level, dtype);
     seed_values(77 + (uint64_t)_i);
     for (int m = 1; m <= 8; m++)
         for (int n = 1; n <= 8; n++)
             for (int op = 0; op < 9; op++) {
                 static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
 
-                check_multiply(s, dtype, m, n, 1 + (m + n + op) % 8, trans[op % 3], trans[op / 3]);
+                check_multiply(multiply, dtype, m, n, 1 + (m + n + op) % 8, trans[op % 3], trans[op / 3]);
             }
-    static const int larger[] = {9, 13, 16, 17, 31, 32, 47, 63, DA_SMALL_PRODUCT};
+    static const int larger[] = {9, 13, 16, 17, 31, 32, 47, 63, DA_PRODUCT_ORDER};
     const int nlarger = (int)(sizeof larger / sizeof larger[0]);
-    for (int i = 0; i < nlarger * nlarger && dtype <= DA_F64; i++) /* of real matrices */
+    for (int i = 0; i < nlarger * nlarger; i++)
         for (int op = 0; op < 4; op++)
-            check_multiply(s, dtype, larger[i % nlarger], larger[i / nlarger], larger[(i + op) % nlarger],
-                           op % 2 ? DA_TRANSPOSE : 0, op / 2 ? DA_TRANSPOSE : 0);
-    check_multiply(s, dtype, 4, 3, 0, 0, 0);
+            check_multiply(multiply, dtype, larger[i % nlarger], larger[i / nlarger],
+                           larger[(i + op) % nlarger], op % 2 ? DA_TRANSPOSE : 0,
+                           op / 2 ? DA_CONJ_TRANSPOSE : 0);
+    for (int n = 1; n <= 20; n++)
+        for (int same = 0; same < 2; same++)
+            check_many(multiply, dtype, n, 1 + n % 4, same);
+    check_multiply(multiply, dtype, 4, 3, 0, 0, 0);
     for (int i = 0; i < count; i++) {
         for (unsigned how = 0; how < 24; how++) {
             static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};

@@ -42,7 +42,7 @@
 
 #define TABLE_(suffix, both_)                                                                                \
     {                                                                                                        \
-        multiply_##suffix, solve_##suffix, cholesky_##suffix, lu_##suffix, qr_##suffix, both_                \
+        solve_##suffix, cholesky_##suffix, lu_##suffix, qr_##suffix, both_                                   \
     }
 #define LEVEL__(level) da_small_level##level
 #define LEVEL_(level) LEVEL__(level)

@@ -12,9 +12,6 @@
 
 /* Factorisations take matrices of up to so many elements, and order at most so large. */
 enum { DA_SMALL_ORDER = 64, DA_SMALL_ELEMENTS = DA_SMALL_ORDER * DA_SMALL_ORDER };
-/* Products of real matrices up to this order, beside a BLAS that is good at small ones up to the next, of complex ones up to the last. */
-enum { DA_SMALL_PRODUCT = 64, DA_SMALL_PRODUCT_BESIDE = 8, DA_SMALL_COMPLEX_PRODUCT = 8 };
-
 /* A matrix of any strides, in elements. */
 typedef struct da_small_matrix {
     void *data;
@@ -24,11 +21,6 @@ typedef struct da_small_matrix {
 
 /* The loops of one dtype. `work` has da_small_work() bytes, aligned to 64. */
 typedef struct da_small {
-    /* c = op(a) op(b) alpha + beta c for column-major matrices of at most DA_SMALL_PRODUCT rows and
-     * columns, or DA_SMALL_COMPLEX_PRODUCT; op by DA_TRANSPOSE, DA_CONJ_TRANSPOSE. As in BLAS, what is
-     * multiplied by 0 is not read. */
-    void (*multiply)(unsigned transa, unsigned transb, const void *alpha, const da_matrix *a,
-                     const da_matrix *b, const void *beta, const da_matrix *c);
     /* op(t) x = alpha b or, with DA_RIGHT, x op(t) = alpha b, for column-major matrices; x replaces b. Divides by the diagonal. */
     void (*solve)(unsigned flags, const void *alpha, const da_matrix *t, const da_matrix *b);
     /* The lower Cholesky factor; the order of the first leading minor that is not positive (or NaN), or 0. The upper triangle is not
