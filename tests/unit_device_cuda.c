@@ -1807,16 +1807,16 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
     const da_merge_args all = {.top = top};
     operand d = reals(t, 0, n), e = reals(t, 0, n), off = reals(t, 0, 1), q = matrix(real, n, n);
     operand plan = matrix(real, n, DA_PLAN_COLUMNS), packed = matrix(real, n, n), lambda = reals(t, 0, n),
-            deltas = matrix(real, n, n), parts = matrix(real, n, 1), values = reals(t, 0, n);
+            shifts = matrix(real, n, 2), parts = matrix(real, n, 1), values = reals(t, 0, n);
     int64_t info;
 
     for (int i = 0; i < n; i++) {
         put(real, d.host, GAP + i, even ? 1 : unit(), 0);
         put(real, e.host, GAP + i, even ? 0 : unit(), 0);
-        for (int j = 0; j < n; j++) {
-            put(real, deltas.host, place(&deltas, 0, i, j), NAN, 0);
+        for (int j = 0; j < 2; j++)
+            put(real, shifts.host, place(&shifts, 0, i, j), NAN, 0);
+        for (int j = 0; j < n; j++)
             put(real, q.host, place(&q, 0, i, j), 0, 0);
-        }
     }
     put(real, off.host, GAP, coupling, 0);
     for (int part = 0; part < 2; part++) {
@@ -1840,7 +1840,7 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
         on_cpu(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all, &info);
     else
         step_of(t, &da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
-    on_cpu(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_stedc_secular, 4, (operand[]){plan, shifts, parts, lambda}, &all, sizeof all, &info);
     order_of_nan(t, &da_codelet_stedc_order, (operand[]){plan, parts, lambda, values});
     if (isnan(coupling))
         on_cpu(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0, &info);
@@ -1849,7 +1849,7 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
     for (int at = n > 100 ? n - 30 : 0; at < n; at += 20) {
         const da_merge_args args = {.top = top, .column = at};
         const int width = n - at < 20 ? n - at : 20;
-        operand o[4] = {copy_of(&plan), copy_of(&packed), copy_of(&deltas), matrix(t, n, width)};
+        operand o[4] = {copy_of(&plan), copy_of(&packed), copy_of(&shifts), matrix(t, n, width)};
 
         ck_assert(on_device(&da_codelet_stedc_product, 4, o, &args, sizeof args));
         on_cpu(&da_codelet_stedc_product, 4, o, &args, sizeof args, &info);
@@ -1859,7 +1859,7 @@ static void merge(da_dtype t, int top, int n, double coupling, bool even)
             same("stedc_product", "a merge", &o[3]);
         drop_all(4, o);
     }
-    drop_all(10, (operand[]){d, e, off, q, plan, packed, lambda, deltas, parts, values});
+    drop_all(10, (operand[]){d, e, off, q, plan, packed, lambda, shifts, parts, values});
 }
 
 START_TEST(stedc_product)
@@ -1913,21 +1913,21 @@ static void merge_singular(da_dtype t, int top, int n, bool more, double couplin
     const bool finite = isfinite(coupling);
     operand d = reals(t, 0, n), e = reals(t, 0, columns), off = reals(t, 0, 1), u = matrix(real, n, n),
             v = matrix(real, columns, columns), plan = matrix(real, n, DA_PLAN_COLUMNS);
-    operand deltas = matrix(real, n, n), parts = matrix(real, n, 1), sigma = reals(t, 0, n),
+    operand shifts = matrix(real, n, 2), parts = matrix(real, n, 1), sigma = reals(t, 0, n),
             values = reals(t, 0, n);
     int64_t info;
 
     for (int i = 0; i < n; i++) {
         put(real, d.host, GAP + i, even ? 1 : unit(), 0);
         put(real, e.host, GAP + i, even ? 0 : unit(), 0);
-        for (int j = 0; j < n; j++)
-            put(real, deltas.host, place(&deltas, 0, i, j), NAN, 0);
+        for (int j = 0; j < 2; j++)
+            put(real, shifts.host, place(&shifts, 0, i, j), NAN, 0);
     }
     put(real, off.host, GAP, coupling, 0);
     singular_leaf(&d, &e, 0, top - 1, top, &u, &v);
     singular_leaf(&d, &e, top, n - top, columns - top, &u, &v);
     on_cpu(&da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all, sizeof all, &info);
-    on_cpu(&da_codelet_bdsdc_secular, 4, (operand[]){plan, deltas, parts, sigma}, &all, sizeof all, &info);
+    on_cpu(&da_codelet_bdsdc_secular, 4, (operand[]){plan, shifts, parts, sigma}, &all, sizeof all, &info);
     order_of_nan(t, &da_codelet_bdsdc_order, (operand[]){plan, parts, sigma, values});
     if (finite)
         step_of(t, &da_codelet_bdsdc_order, 4, (operand[]){plan, parts, sigma, values}, NULL, 0);
@@ -1950,7 +1950,7 @@ static void merge_singular(da_dtype t, int top, int n, bool more, double couplin
             for (unsigned turned = 0; turned <= (unsigned)right; turned++) {
                 const da_merge_args args = {
                     .top = top, .column = at, .right = (unsigned)right, .turned = turned};
-                operand o[5] = {copy_of(&plan), copy_of(&packed), copy_of(&deltas), copy_of(&sigma),
+                operand o[5] = {copy_of(&plan), copy_of(&packed), copy_of(&shifts), copy_of(&sigma),
                                 turned ? matrix(t, width, m) : matrix(t, m, width)};
 
                 ck_assert(on_device(&da_codelet_bdsdc_product, 5, o, &args, sizeof args));
@@ -1964,7 +1964,7 @@ static void merge_singular(da_dtype t, int top, int n, bool more, double couplin
         }
         drop(&packed);
     }
-    drop_all(10, (operand[]){d, e, off, u, v, plan, deltas, parts, sigma, values});
+    drop_all(10, (operand[]){d, e, off, u, v, plan, shifts, parts, sigma, values});
 }
 
 START_TEST(bdsdc_product)
@@ -2290,7 +2290,7 @@ static void whole_merge(da_dtype t, int top, int n, int kind, double coupling)
     const da_merge_args all = {.top = top};
     operand d = reals(t, 0, n), e = reals(t, 0, n), off = reals(t, 0, 1), q = matrix(t, n, n);
     operand plan = matrix(t, n, DA_PLAN_COLUMNS), packed = matrix(t, n, n), lambda = reals(t, 0, n),
-            deltas = matrix(t, n, n), parts = matrix(t, n, 1), values = reals(t, 0, n), z = matrix(t, n, n);
+            shifts = matrix(t, n, 2), parts = matrix(t, n, 1), values = reals(t, 0, n), z = matrix(t, n, n);
     int64_t info;
 
     for (int i = 0; i < n; i++) {
@@ -2318,13 +2318,13 @@ static void whole_merge(da_dtype t, int top, int n, int kind, double coupling)
     deflated("a merge", &da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all);
     step_there(&da_codelet_stedc_deflate, 4, (operand[]){d, off, q, plan}, &all, sizeof all);
     step_there(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
-    step_there(&da_codelet_stedc_secular, 4, (operand[]){plan, deltas, parts, lambda}, &all, sizeof all);
+    step_there(&da_codelet_stedc_secular, 4, (operand[]){plan, shifts, parts, lambda}, &all, sizeof all);
     step_there(&da_codelet_stedc_order, 4, (operand[]){plan, parts, lambda, values}, NULL, 0);
-    step_there(&da_codelet_stedc_product, 4, (operand[]){plan, packed, deltas, z}, &all, sizeof all);
+    step_there(&da_codelet_stedc_product, 4, (operand[]){plan, packed, shifts, z}, &all, sizeof all);
     const double skew = skewness(&z), wrong = misfit(&e, &diagonal, &e, &z, &z, &values);
     ck_assert_msg(skew < 30 && wrong < 30, "%d and %d of kind %d: vectors %g, residual %g", top, n - top,
                   kind, skew, wrong);
-    drop_all(12, (operand[]){d, e, off, q, plan, packed, lambda, deltas, parts, values, z, diagonal});
+    drop_all(12, (operand[]){d, e, off, q, plan, packed, lambda, shifts, parts, values, z, diagonal});
 }
 
 /* And of singular values. */
@@ -2334,7 +2334,7 @@ static void whole_singular_merge(da_dtype t, int top, int n, bool more, int kind
     const int columns = n + more;
     operand d = reals(t, 0, n), e = reals(t, 0, columns), off = reals(t, 0, 1), u = matrix(t, n, n),
             v = matrix(t, columns, columns), plan = matrix(t, n, DA_PLAN_COLUMNS);
-    operand deltas = matrix(t, n, n), parts = matrix(t, n, 1), sigma = reals(t, 0, n),
+    operand shifts = matrix(t, n, 2), parts = matrix(t, n, 1), sigma = reals(t, 0, n),
             values = reals(t, 0, n);
     operand y = matrix(t, n, n), x = matrix(t, columns, columns);
 
@@ -2350,7 +2350,7 @@ static void whole_singular_merge(da_dtype t, int top, int n, bool more, int kind
     singular_leaf(&d, &e, top, n - top, columns - top, &u, &v);
     deflated("a merge", &da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all);
     step_there(&da_codelet_bdsdc_deflate, 5, (operand[]){d, off, u, v, plan}, &all, sizeof all);
-    step_there(&da_codelet_bdsdc_secular, 4, (operand[]){plan, deltas, parts, sigma}, &all, sizeof all);
+    step_there(&da_codelet_bdsdc_secular, 4, (operand[]){plan, shifts, parts, sigma}, &all, sizeof all);
     step_there(&da_codelet_bdsdc_order, 4, (operand[]){plan, parts, sigma, values}, NULL, 0);
     if (more) /* the last column of V is that of the singular value 0 */
         memcpy(x.host + (size_t)place(&x, 0, 0, n) * da_dtype_size(t),
@@ -2361,7 +2361,7 @@ static void whole_singular_merge(da_dtype t, int top, int n, bool more, int kind
 
         q.shape[1] = to.shape[1] = n;
         step_there(&da_codelet_merge_pack, 3, (operand[]){plan, q, packed}, &all, sizeof all);
-        step_there(&da_codelet_bdsdc_product, 5, (operand[]){plan, packed, deltas, sigma, to}, &args,
+        step_there(&da_codelet_bdsdc_product, 5, (operand[]){plan, packed, shifts, sigma, to}, &args,
                    sizeof args);
         drop(&packed);
     }
@@ -2370,7 +2370,7 @@ static void whole_singular_merge(da_dtype t, int top, int n, bool more, int kind
     ck_assert_msg(left < 30 && right < 30 && wrong < 30,
                   "%d of %d (%d), kind %d: vectors %g, %g, residual %g", top, n, columns, kind, left, right,
                   wrong);
-    drop_all(13, (operand[]){d, e, off, u, v, plan, deltas, parts, sigma, values, y, x, diagonal});
+    drop_all(13, (operand[]){d, e, off, u, v, plan, shifts, parts, sigma, values, y, x, diagonal});
 }
 
 /* Values of both parts in their order, some of them alike, times a number; vectors that are none, with rows whose numbers are of all sizes; or something
@@ -2501,13 +2501,24 @@ static operand plan_of_kind(da_dtype t, int kind, int n, int kept, bool singular
     return plan;
 }
 
-/* The secular function where the differences are a column of deltas, its slope, and what its rounding errors are measured by. */
+/* d_i - root as the device has it in row j of shifts, rounded as there. */
+static double delta_of(const operand *plan, const operand *shifts, int64_t j, int i)
+{
+    const int s = (int)get(plan->dtype, shifts->got, place(shifts, 0, j, 0), 0);
+    const double d = get(plan->dtype, plan->host, place(plan, 0, i, DA_PLAN_D), 0),
+                 nearest = get(plan->dtype, plan->host, place(plan, 0, s, DA_PLAN_D), 0),
+                 shift = get(plan->dtype, shifts->got, place(shifts, 0, j, 1), 0);
+
+    return is_single(plan->dtype) ? (float)d - (float)nearest + (float)shift : d - nearest + shift;
+}
+
+/* The secular function of a row of shifts, its slope, and what its rounding errors are measured by. */
 typedef struct root_is {
     long double value, slope, size;
 } root_is;
 
-static root_is judged(const operand *plan, int kept, bool singular, const operand *deltas, const char *memory,
-                      int64_t j, double root)
+static root_is judged(const operand *plan, int kept, bool singular, const operand *shifts, int64_t j,
+                      double root)
 {
     const da_dtype t = plan->dtype;
     const long double first =
@@ -2518,7 +2529,7 @@ static root_is judged(const operand *plan, int kept, bool singular, const operan
     for (int i = 0; i < kept; i++) {
         const long double d = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0),
                           z = get(t, plan->host, place(plan, 0, i, DA_PLAN_Z), 0),
-                          delta = get(t, memory, place(deltas, 0, i, j), 0), sum = d + root,
+                          delta = delta_of(plan, shifts, j, i), sum = d + root,
                           y = z / delta / (singular ? sum : 1);
 
         r.value += z * z / delta / (singular ? sum : 1);
@@ -2537,33 +2548,26 @@ static void compared(operand *o, int64_t at)
     put(o->dtype, o->got, at, 0, 0);
 }
 
-/* Column j of deltas, of root number `which`. With u for half an epsilon, d_i - root is (d_i - d_s) - tau, where d_s is the nearest pole: two roundings, the first one of
- * what is at most 3.5 times the result (squares have the nearest pole in the middle of theirs), so it is right to 8 u of itself for one tau. This itself is as good as
- * the function tells: it is done once that is no more than 8 u of its terms' sizes, which has errors of some roundings of each term and as many as
- * the sums are deep. */
-static root_is check_deltas(const operand *plan, const char *what, int kept, bool singular,
-                            const operand *deltas, int64_t j, int which, double root)
+/* Row j of shifts, of root number `which`. d_i - root is (d_i - d_s) - tau, where d_s is the nearest pole: two roundings, the first one of what is at most 3.5 times the
+ * result (squares have the nearest pole in the middle of theirs), so it is right to a few roundings for one tau. This itself is as good as the function tells: with u for
+ * half an epsilon, it is done once that is no more than 8 u of its terms' sizes, which has errors of some roundings of each term and as many as the sums are deep. */
+static root_is check_shifts(const operand *plan, const char *what, int kept, bool singular,
+                            const operand *shifts, int64_t j, int which, double root)
 {
     const da_dtype t = plan->dtype;
     const long double u = (is_single(t) ? FLT_EPSILON : DBL_EPSILON) / 2;
-    const root_is r = judged(plan, kept, singular, deltas, deltas->got, j, root);
-    int s = 0;
+    const root_is r = judged(plan, kept, singular, shifts, j, root);
+    const int s = (int)get(t, shifts->got, place(shifts, 0, j, 0), 0);
 
     ck_assert_msg(fabsl(r.value) <= 32 * u * r.size, "%s, root %d of %d: %Lg u of %Lg", what, which, kept,
                   r.value / u, r.size);
-    for (int i = 1; i < kept; i++)
-        if (fabs(get(t, deltas->got, place(deltas, 0, i, j), 0)) <
-            fabs(get(t, deltas->got, place(deltas, 0, s, j), 0)))
-            s = i;
-    const long double ds = get(t, plan->host, place(plan, 0, s, DA_PLAN_D), 0),
-                      tau = -get(t, deltas->got, place(deltas, 0, s, j), 0);
     for (int i = 0; i < kept; i++) {
-        const long double delta = get(t, deltas->got, place(deltas, 0, i, j), 0),
-                          exact = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0) - ds - tau;
+        const double delta = delta_of(plan, shifts, j, i),
+                     gap = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0) -
+                           get(t, plan->host, place(plan, 0, s, DA_PLAN_D), 0);
 
-        ck_assert_msg(fabsl(delta - exact) <= 8 * u * fabsl(delta),
-                      "%s, root %d of %d: row %d is %Lg u wrong", what, which, kept, i,
-                      (delta - exact) / delta / u);
+        ck_assert_msg(fabs(gap) <= 3.5 * fabs(delta), "%s, root %d of %d: pole %d is not the nearest one",
+                      what, which, kept, s);
         ck_assert_msg(i <= which ? delta < 0 : delta > 0, "%s: root %d of %d is not in its place", what,
                       which, kept);
     }
@@ -2579,7 +2583,7 @@ static void roots_of(const operand *plan, const char *what, int kept, bool singu
     const bool vectors = kept == 1 || (kept == 2 && !singular);
     const double u = (is_single(t) ? FLT_EPSILON : DBL_EPSILON) / 2;
     const da_merge_args args = {.column = at};
-    operand o[4] = {copy_of(plan), matrix(t, n, width), matrix(t, n, 1), reals(t, 0, width)};
+    operand o[4] = {copy_of(plan), matrix(t, width, 2), matrix(t, n, 1), reals(t, 0, width)};
     int64_t info;
 
     ck_assert(on_device(codelet, 4, o, &args, sizeof args));
@@ -2593,7 +2597,7 @@ static void roots_of(const operand *plan, const char *what, int kept, bool singu
         for (int j = 0; j < roots && !vectors; j++) {
             const long double di = get(t, plan->host, place(plan, 0, i, DA_PLAN_D), 0),
                               dj = get(t, plan->host, place(plan, 0, at + j, DA_PLAN_D), 0),
-                              delta = get(t, o[1].got, place(&o[1], 0, i, j), 0),
+                              delta = delta_of(plan, &o[1], j, i),
                               sum = singular ? di + get(t, o[3].got, GAP + j, 0) : 1;
 
             product *= delta * sum / (i == at + j ? 1 : (di - dj) * (singular ? di + dj : 1));
@@ -2608,7 +2612,7 @@ static void roots_of(const operand *plan, const char *what, int kept, bool singu
         double bound = 8 * u * (fabs(theirs) + 1);
 
         if (!vectors) {
-            const root_is r = check_deltas(plan, what, kept, singular, &o[1], j, at + j, ours);
+            const root_is r = check_shifts(plan, what, kept, singular, &o[1], j, at + j, ours);
             /* each is as good; lasd4 rounds the root itself at each step */
             bound = 8 * u * fabs(theirs) + (double)(64 * u * r.size / r.slope);
         }
@@ -2616,8 +2620,8 @@ static void roots_of(const operand *plan, const char *what, int kept, bool singu
                       "%s, root %d of %d: %.17g on the CPU, %.17g on the device", what, at + j, kept, theirs,
                       ours);
         compared(&o[3], GAP + j);
-        for (int i = 0; i < kept && !(singular && kept == 1); i++) {
-            const int64_t where = place(&o[1], 0, i, j);
+        for (int i = 0; i < (kept == 1 ? 1 : 2) && !(singular && kept == 1); i++) {
+            const int64_t where = place(&o[1], 0, j, i);
 
             ck_assert_msg(!vectors ||
                               fabs(get(t, o[1].host, where, 0) - get(t, o[1].got, where, 0)) <= 16 * u,
@@ -2671,7 +2675,7 @@ START_TEST(roots_of_nan)
                     singular ? &da_codelet_bdsdc_secular : &da_codelet_stedc_secular;
                 const da_merge_args args = {.column = 5};
                 operand plan = plan_of_kind(t, 0, 10, 9, singular, 1);
-                operand o[4] = {plan, matrix(t, 10, 3), matrix(t, 10, 1), reals(t, 0, 3)};
+                operand o[4] = {plan, matrix(t, 3, 2), matrix(t, 10, 1), reals(t, 0, 3)};
                 int64_t info;
 
                 put(t, plan.host, place(&plan, 0, i, what), NAN, 0);
@@ -2681,7 +2685,7 @@ START_TEST(roots_of_nan)
                 ck_assert_int_eq(*device_info, (singular ? 0 : 10) + 8);
                 for (int j = 0; j < 3; j++)
                     ck_assert(isnan(get(t, o[3].got, GAP + j, 0)) &&
-                              isnan(get(t, o[1].got, place(&o[1], 0, 0, j), 0)));
+                              isnan(get(t, o[1].got, place(&o[1], 0, j, 1), 0)));
                 drop_all(4, o);
             }
 }
@@ -2982,7 +2986,7 @@ START_TEST(merges_refused)
 {
     enum { N = 6, ROOTS = 3 };
     operand plan = matrix(DA_F64, N, DA_PLAN_COLUMNS), square = matrix(DA_F64, N, N), d = reals(DA_F64, 0, N),
-            off = reals(DA_F64, 0, 1), deltas = matrix(DA_F64, N, ROOTS), parts = matrix(DA_F64, N, 1),
+            off = reals(DA_F64, 0, 1), shifts = matrix(DA_F64, ROOTS, 2), parts = matrix(DA_F64, N, 1),
             roots = reals(DA_F64, 0, ROOTS);
     const struct {
         const da_codelet *codelet;
@@ -2998,12 +3002,12 @@ START_TEST(merges_refused)
          {{.top = 0}, {.top = N + 1}}},
         {&da_codelet_stedc_secular,
          4,
-         {plan, deltas, parts, roots},
+         {plan, shifts, parts, roots},
          {.column = N - ROOTS},
          {{.column = -1}, {.column = N - ROOTS + 1}}},
         {&da_codelet_bdsdc_secular,
          4,
-         {plan, deltas, parts, roots},
+         {plan, shifts, parts, roots},
          {.column = N - ROOTS},
          {{.column = -1}, {.column = N - ROOTS + 1}}},
     };
@@ -3027,7 +3031,7 @@ START_TEST(merges_refused)
             o[i].dtype = DA_C128;
         ck_assert(!takes(cases[c].codelet, cases[c].n, o, &cases[c].most, sizeof cases[c].most));
     }
-    drop_all(7, (operand[]){plan, square, d, off, deltas, parts, roots});
+    drop_all(7, (operand[]){plan, square, d, off, shifts, parts, roots});
 }
 END_TEST
 

@@ -161,8 +161,8 @@ static const call calls[] = {
     {"solve", 4096, 2, {0}, solve}, /* a copy is factored */
     {"solve_triangular", 4096, 1, {0}, solve_triangular},
     {"qr", 4096, 3, {0}, qr},     /* likewise */
-    {"eigh", 2048, 4, {0}, eigh}, /* divide and conquer has three at a time */
-    {"svd", 2048, 7, {0}, svd},   /* likewise, beside the reflectors of both sides */
+    {"eigh", 2048, 2, {0}, eigh}, /* divide and conquer has one more */
+    {"svd", 2048, 6, {0}, svd},   /* two, beside the reflectors of both sides */
     {"expression", 8192, 1, {0}, expression},
     {"sum", 8192, 0, {0}, sums},
 };

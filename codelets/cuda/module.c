@@ -357,7 +357,7 @@ static bool stedc_product_fits(const da_call *call)
     const extents z = extents_of(call, 3);
 
     return plan_fits(call, z.m, z.n) && are(extents_of(call, 1), z.m, z.m) &&
-           are(extents_of(call, 2), z.m, z.m);
+           are(extents_of(call, 2), z.m, 2);
 }
 
 static bool bdsdc_product_fits(const da_call *call)
@@ -367,7 +367,7 @@ static bool bdsdc_product_fits(const da_call *call)
     const int64_t n = packed.n;
 
     return plan_fits(call, n, args->turned ? z.m : z.n) && (args->turned ? z.n : z.m) == packed.m &&
-           are(extents_of(call, 2), n, n) && length_of(call, 3) == n;
+           are(extents_of(call, 2), n, 2) && length_of(call, 3) == n;
 }
 
 static bool bdsdc_begin_fits(const da_call *call)
@@ -443,10 +443,11 @@ static bool bdsdc_deflate_fits(const da_call *call)
 
 static bool secular_fits(const da_call *call)
 {
-    const extents deltas = extents_of(call, 1);
+    const extents shifts = extents_of(call, 1);
+    const int64_t n = extents_of(call, 0).m;
 
-    return plan_fits(call, deltas.m, deltas.n) && are(extents_of(call, 2), deltas.m, 1) &&
-           length_of(call, 3) == deltas.n;
+    return plan_fits(call, n, shifts.m) && shifts.n == 2 && are(extents_of(call, 2), n, 1) &&
+           length_of(call, 3) == shifts.m;
 }
 
 static bool stedc_secular_fits(const da_call *call)

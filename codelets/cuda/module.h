@@ -268,7 +268,7 @@ da_status cuda_clean(const da_call *call, da_dtype dtype, const cuda_matrix *a, 
 typedef enum cuda_vectors { CUDA_EIGEN, CUDA_LEFT, CUDA_RIGHT } cuda_vectors;
 da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, cuda_vectors kind,
                              const cuda_matrix *vectors, const cuda_matrix *plan, int64_t column,
-                             const cuda_matrix *deltas, const void *roots);
+                             const cuda_matrix *shifts, const void *roots);
 
 /* packed = q's columns in the plan's order, from the packed Q's number `column` on. */
 da_status cuda_merge_pack(const da_call *call, da_dtype dtype, const cuda_matrix *packed,
@@ -294,7 +294,7 @@ da_status cuda_merge_deflate(const da_call *call, da_dtype dtype, const cuda_mat
 
 /* The plan's roots from number `column` on, and what they say of z. A root that is not found is NaN and merged into *call->info. */
 da_status cuda_secular(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
-                       int64_t column, const cuda_matrix *deltas, const void *parts, const void *roots);
+                       int64_t column, const cuda_matrix *shifts, const void *parts, const void *roots);
 
 /* dst = src, which has dst's dtype's parts. */
 da_status cuda_widen(const da_call *call, da_dtype dtype, const cuda_matrix *dst, const cuda_matrix *src);

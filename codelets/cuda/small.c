@@ -386,20 +386,23 @@ static const char spectral_fault_text[] =
 
 /* ---- merges of divide and conquer ---- */
 
-/* A work-group a column: of the identity, or from a root's deltas, of length 1. */
+/* A work-group a column: of the identity, or from a root, of length 1. */
 static const char merge_vectors_text[] =
     "enum { EIGEN, LEFT, RIGHT };\n"
-    "FUNCTION T entry(i64 kind, i64 count, i64 i, GLOBAL const T *d, GLOBAL const T *z, GLOBAL const T "
-    "*delta, T root)\n"
+    "FUNCTION T entry(i64 kind, i64 count, i64 i, GLOBAL const T *d, GLOBAL const T *z, T "
+    "nearest, T shift, T root)\n"
     "{\n"
-    "    if (kind == EIGEN)\n"
-    "        return count <= 2 ? delta[i] : z[i] / delta[i];\n"
-    "    if (count == 1)\n"
+    "    if (kind == EIGEN && count <= 2)\n"
+    "        return i == 0 ? nearest : shift;\n"
+    "    if (kind != EIGEN && count == 1)\n"
     "        return kind == RIGHT ? (T)1 : copysign((T)1, z[0]);\n"
-    "    const T x = z[i] / delta[i] / (d[i] + root);\n"
+    "    const T y = z[i] / (d[i] - d[(i64)nearest] + shift);\n"
+    "    if (kind == EIGEN)\n"
+    "        return y;\n"
+    "    const T x = y / (d[i] + root);\n"
     "    return kind == RIGHT ? x : i == 0 ? (T)-1 : d[i] * x;\n"
     "}\n"
-    "KERNEL(merge_vectors)(BUFFER(T, y), BUFFER(const T, deltas), BUFFER(const T, roots), BUFFER(const T, "
+    "KERNEL(merge_vectors)(BUFFER(T, y), BUFFER(const T, shifts), BUFFER(const T, roots), BUFFER(const T, "
     "kept),\n"
     "                      BUFFER(const T, place), BUFFER(const T, d), BUFFER(const T, z), BUFFER(const T, "
     "row),\n"
@@ -410,11 +413,12 @@ static const char merge_vectors_text[] =
     "    const int is_root = mine < count;\n"
     "    const T root = is_root && kind != EIGEN ? DATA(const T, roots)[mine] : 0;\n"
     "    GLOBAL T *v = DATA(T, y) + GROUP * m;\n"
-    "    GLOBAL const T *delta = DATA(const T, deltas) + mine * ld, *diagonal = DATA(const T, d), *top = "
-    "DATA(const T, z);\n"
+    "    const T nearest = is_root ? DATA(const T, shifts)[mine] : 0, shift = is_root ? DATA(const T, "
+    "shifts)[mine + ld] : 0;\n"
+    "    GLOBAL const T *diagonal = DATA(const T, d), *top = DATA(const T, z);\n"
     "    f64 sum = 0;\n"
     "    for (i64 i = LANE; is_root && i < count; i += LANES) {\n"
-    "        const f64 x = entry(kind, count, i, diagonal, top, delta, root);\n"
+    "        const f64 x = entry(kind, count, i, diagonal, top, nearest, shift, root);\n"
     "        sum += x * x;\n"
     "    }\n"
     "    part[LANE] = sum;\n"
@@ -424,7 +428,8 @@ static const char merge_vectors_text[] =
     "        sum += part[k];\n"
     "    const f64 length = sqrt(sum);\n"
     "    for (i64 i = LANE; is_root && i < count; i += LANES)\n"
-    "        v[(i64)DATA(const T, row)[i]] = (T)(entry(kind, count, i, diagonal, top, delta, root) / "
+    "        v[(i64)DATA(const T, row)[i]] = (T)(entry(kind, count, i, diagonal, top, nearest, shift, root) "
+    "/ "
     "length);\n"
     "    for (i64 i = is_root ? count + LANE : LANE; i < m; i += LANES)\n"
     "        v[i] = !is_root && i == mine;\n"
@@ -704,21 +709,21 @@ static const char secular_text[] = EPSILON_TEXT
     "        return a >= 0 ? (a + root) / (2 * c) : 2 * b / (a - root);\n"
     "    return a <= 0 ? (a - root) / (2 * c) : 2 * b / (a + root);\n"
     "}\n"
-    "KERNEL(secular)(BUFFER(T, deltas), BUFFER(T, roots), BUFFER(const T, poles), BUFFER(const T, weights),\n"
+    "KERNEL(secular)(BUFFER(T, shifts), BUFFER(T, roots), BUFFER(const T, poles), BUFFER(const T, weights),\n"
     "                BUFFER(const T, rho), BUFFER(const T, kept), VALUE(i64, ld), VALUE(i64, column),\n"
     "                VALUE(i64, singular), VALUE(f64, nan))\n"
     "{\n"
     "    LOCAL sums_t part[272];\n"
     "    const i64 count = (i64)*DATA(const T, kept), number = column + GROUP;\n"
     "    GLOBAL const T *d = DATA(const T, poles), *z = DATA(const T, weights);\n"
-    "    GLOBAL T *delta = DATA(T, deltas) + GROUP * ld, *root = DATA(T, roots) + GROUP;\n"
+    "    GLOBAL T *mine = DATA(T, shifts) + GROUP, *root = DATA(T, roots) + GROUP;\n"
     "    if (number >= count)\n"
     "        return;\n"
     "    if (count == 1) {\n"
     "        if (LANE == 0) {\n"
     "            *root = singular ? fabs(z[0]) : d[0] + *DATA(const T, rho) * z[0] * z[0];\n"
     "            if (!singular)\n"
-    "                delta[0] = 1;\n"
+    "                mine[0] = 1;\n"
     "        }\n"
     "        return;\n"
     "    }\n"
@@ -770,27 +775,27 @@ static const char secular_text[] = EPSILON_TEXT
     "    const int is_vector = !singular && count == 2; /* as laed4 leaves it */\n"
     "    const f64 one = z[0] / (d[0] - base - shift), other = z[1] / (d[1] - base - shift);\n"
     "    const f64 length = is_vector ? hypot(one, other) : 1;\n"
-    "    for (i64 i = LANE; i < count; i += LANES) {\n"
-    "        const T difference = d[i] - base - shift;\n"
-    "        delta[i] = is_vector ? (T)(z[i] / difference / length) : difference;\n"
-    "    }\n"
-    "    if (LANE == 0)\n"
+    "    if (LANE == 0) {\n"
+    "        mine[0] = is_vector ? (T)(one / length) : (T)nearest;\n"
+    "        mine[ld] = is_vector ? (T)(other / length) : -shift;\n"
     "        *root = base + shift;\n"
+    "    }\n"
     "}\n"
     /* The roots' factors in the products that z is made of, an item each. A root that was not found is a fault, the last one if there are more. */
-    "KERNEL(secular_parts)(BUFFER(i64, info), BUFFER(T, parts), BUFFER(const T, deltas),\n"
+    "KERNEL(secular_parts)(BUFFER(i64, info), BUFFER(T, parts), BUFFER(const T, shifts),\n"
     "                      BUFFER(const T, roots), BUFFER(const T, poles), BUFFER(const T, kept),\n"
     "                      VALUE(i64, columns), VALUE(i64, ld), VALUE(i64, column), VALUE(i64, singular),\n"
     "                      VALUE(i64, offset))\n"
     "{\n"
     "    const i64 i = GROUP * LANES + LANE, count = (i64)*DATA(const T, kept), few = singular ? 1 : 2;\n"
-    "    GLOBAL const T *d = DATA(const T, poles), *root = DATA(const T, roots);\n"
+    "    GLOBAL const T *d = DATA(const T, poles), *root = DATA(const T, roots), *shift = DATA(const T, "
+    "shifts);\n"
     "    T product = 1;\n"
     "    if (i >= count || (singular && count == 1))\n"
     "        return;\n"
     "    for (i64 j = 0; j < columns && column + j < count && count > few; j++) {\n"
     "        const i64 at = column + j;\n"
-    "        const T delta = DATA(const T, deltas)[i + j * ld], sum = d[i] + root[j];\n"
+    "        const T delta = d[i] - d[(i64)shift[j]] + shift[j + ld], sum = d[i] + root[j];\n"
     "        if (singular)\n"
     "            product *= i == at ? delta * sum : delta / (d[i] - d[at]) * (sum / (d[i] + d[at]));\n"
     "        else\n"
@@ -1263,12 +1268,12 @@ static void *plan_column(const cuda_matrix *plan, da_dtype dtype, int what, int6
 
 da_status cuda_merge_vectors(const da_call *call, da_dtype dtype, cuda_vectors kind,
                              const cuda_matrix *vectors, const cuda_matrix *plan, int64_t column,
-                             const cuda_matrix *deltas, const void *roots)
+                             const cuda_matrix *shifts, const void *roots)
 {
-    const int64_t m = vectors->m, ld = deltas->ld, which = kind;
+    const int64_t m = vectors->m, ld = shifts->ld, which = kind;
 
     return launch(call, dtype, "merge_vectors", merge_vectors_text, vectors->n, 11,
-                  (const da_device_arg[]){CUDA_ADDRESS(vectors->data), CUDA_ADDRESS(deltas->data),
+                  (const da_device_arg[]){CUDA_ADDRESS(vectors->data), CUDA_ADDRESS(shifts->data),
                                           CUDA_ADDRESS(roots), PLAN(KEPT, 0), PLAN(PLACE, column), PLAN(D, 0),
                                           PLAN(Z, 0), PLAN(ROW, 0), CUDA_VALUE(m), CUDA_VALUE(ld),
                                           CUDA_VALUE(which)});
@@ -1342,19 +1347,19 @@ da_status cuda_merge_deflate(const da_call *call, da_dtype dtype, const cuda_mat
 }
 
 da_status cuda_secular(const da_call *call, da_dtype dtype, bool singular, const cuda_matrix *plan,
-                       int64_t column, const cuda_matrix *deltas, const void *parts, const void *roots)
+                       int64_t column, const cuda_matrix *shifts, const void *parts, const void *roots)
 {
-    const int64_t m = deltas->m, columns = deltas->n, ld = deltas->ld, squares = singular,
+    const int64_t m = plan->m, columns = shifts->m, ld = shifts->ld, squares = singular,
                   offset = singular ? 0 : m;
     const double nan = (double)NAN;
 
     DA_TRY(launch(call, dtype, "secular", secular_text, columns, 10,
-                  (const da_device_arg[]){CUDA_ADDRESS(deltas->data), CUDA_ADDRESS(roots), PLAN(D, 0),
+                  (const da_device_arg[]){CUDA_ADDRESS(shifts->data), CUDA_ADDRESS(roots), PLAN(D, 0),
                                           PLAN(Z, 0), PLAN(RHO, 0), PLAN(KEPT, 0), CUDA_VALUE(ld),
                                           CUDA_VALUE(column), CUDA_VALUE(squares), CUDA_VALUE(nan)}));
     return launch(call, dtype, "secular_parts", secular_text, (m + LANES - 1) / LANES, 11,
                   (const da_device_arg[]){CUDA_ADDRESS(call->info), CUDA_ADDRESS(parts),
-                                          CUDA_ADDRESS(deltas->data), CUDA_ADDRESS(roots), PLAN(D, 0),
+                                          CUDA_ADDRESS(shifts->data), CUDA_ADDRESS(roots), PLAN(D, 0),
                                           PLAN(KEPT, 0), CUDA_VALUE(columns), CUDA_VALUE(ld),
                                           CUDA_VALUE(column), CUDA_VALUE(squares), CUDA_VALUE(offset)});
 }

@@ -21,7 +21,7 @@ da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values,
     if (!u)
         return DA_OK;
     const da_shape square = shape_with(values, n, n), parts = shape_with(values, n, (n + width - 1) / width),
-                   plan = shape_with(values, n, DA_PLAN_COLUMNS);
+                   plan = shape_with(values, n, DA_PLAN_COLUMNS), shifts = shape_with(values, n, 2);
 
     DA_TRY(operation_vectors(op, &b->d, real, &shape, n, width));
     DA_TRY(operation_vectors(op, &b->e, real, &shape, n, n));
@@ -30,8 +30,9 @@ da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values,
     DA_TRY(operation_array(op, &b->parts, real, &parts, tile));
     tile_with(tile, &plan, width, DA_PLAN_COLUMNS);
     DA_TRY(operation_array(op, &b->plan, real, &plan, tile));
+    tile_with(tile, &shifts, width, 2);
+    DA_TRY(operation_array(op, &b->shifts, real, &shifts, tile));
     tile_with(tile, &square, n, width);
-    DA_TRY(operation_array(op, &b->deltas, real, &square, tile));
     b->vectors[0] = u->s->dtype == real ? u : NULL;
     b->vectors[1] = v;
     for (int right = 0; right < 2; right++) {
@@ -96,7 +97,7 @@ static da_status pack_and_solve(operation *op, const bidiagonal *b, const lead *
 
     task_begin(&t, &da_codelet_bdsdc_secular);
     access_block(&t, b->plan, at, w->p, plan, DA_MODE_READ);
-    access_block(&t, b->deltas, at, w->p, block, DA_MODE_WRITE);
+    access_block(&t, b->shifts, at, block, (span){0, 2}, DA_MODE_WRITE);
     access_block(&t, b->parts, at, w->p, (span){block.at / b->width, 1}, DA_MODE_WRITE);
     access_vector(&t, b->sigma, at, block, DA_MODE_WRITE);
     task_value(&t, &args, sizeof args);
@@ -127,7 +128,7 @@ static da_status product(operation *op, const bidiagonal *b, const lead *at, con
     task_begin(&t, &da_codelet_bdsdc_product);
     access_block(&t, b->plan, at, w->p, (span){0, DA_PLAN_COLUMNS}, DA_MODE_READ);
     access_block(&t, b->packed[right], at, rows, w->p, DA_MODE_READ);
-    access_block(&t, b->deltas, at, w->p, w->p, DA_MODE_READ);
+    access_block(&t, b->shifts, at, w->p, (span){0, 2}, DA_MODE_READ);
     access_vector(&t, b->sigma, at, w->p, DA_MODE_READ);
     if (turned)
         access_block(&t, b->vh, at, block, rows, DA_MODE_WRITE);

@@ -257,7 +257,7 @@ typedef struct tridiagonal {
     const da_array *d;     /* w itself where one task does it all */
     da_array *e;
     const da_array *q; /* the parts' eigenvectors: z, if that is real */
-    da_array *packed, *deltas, *parts, *lambda, *plan;
+    da_array *packed, *shifts, *parts, *lambda, *plan;
     int64_t width;
 } tridiagonal;
 
@@ -275,7 +275,7 @@ typedef struct bidiagonal {
     const da_array *values, *s, *u, *vh, *v; /* as below */
     const da_array *vectors[2];              /* the parts' left and right ones, in columns */
     da_array *packed[2];
-    da_array *d, *e, *deltas, *parts, *sigma, *plan;
+    da_array *d, *e, *shifts, *parts, *sigma, *plan;
     int64_t width, offset;
 } bidiagonal;
 

@@ -21,7 +21,7 @@ da_status tridiagonal_begin(operation *op, tridiagonal *t, const da_array *x, co
     if (!cut)
         return DA_OK;
     const da_shape parts = shape_with(x, n, (n + width - 1) / width),
-                   plan = shape_with(x, n, DA_PLAN_COLUMNS);
+                   plan = shape_with(x, n, DA_PLAN_COLUMNS), shifts = shape_with(x, n, 2);
     da_array *d;
 
     DA_TRY(operation_vectors(op, &d, real, &shape, n, width));
@@ -31,9 +31,10 @@ da_status tridiagonal_begin(operation *op, tridiagonal *t, const da_array *x, co
     DA_TRY(operation_array(op, &t->parts, real, &parts, tile));
     tile_with(tile, &plan, width, DA_PLAN_COLUMNS);
     DA_TRY(operation_array(op, &t->plan, real, &plan, tile));
+    tile_with(tile, &shifts, width, 2);
+    DA_TRY(operation_array(op, &t->shifts, real, &shifts, tile));
     tile_with(tile, &shape, n, width);
     DA_TRY(operation_array(op, &t->packed, real, &shape, tile));
-    DA_TRY(operation_array(op, &t->deltas, real, &shape, tile));
     if (z->s->dtype == real) {
         t->q = z;
         return DA_OK;
@@ -86,7 +87,7 @@ static da_status pack_and_solve(operation *op, const tridiagonal *t, const lead 
 
     task_begin(&b, &da_codelet_stedc_secular);
     access_block(&b, t->plan, at, all, plan, DA_MODE_READ);
-    access_block(&b, t->deltas, at, all, p, DA_MODE_WRITE);
+    access_block(&b, t->shifts, at, p, (span){0, 2}, DA_MODE_WRITE);
     access_block(&b, t->parts, at, all, (span){p.at / t->width, 1}, DA_MODE_WRITE);
     access_vector(&b, t->lambda, at, p, DA_MODE_WRITE);
     task_value(&b, &args, sizeof args);
@@ -111,7 +112,7 @@ static da_status product(operation *op, const tridiagonal *t, const lead *at, sp
     task_begin(&b, &da_codelet_stedc_product);
     access_block(&b, t->plan, at, all, (span){0, DA_PLAN_COLUMNS}, DA_MODE_READ);
     access_block(&b, t->packed, at, all, all, DA_MODE_READ);
-    access_block(&b, t->deltas, at, all, all, DA_MODE_READ);
+    access_block(&b, t->shifts, at, all, (span){0, 2}, DA_MODE_READ);
     access_block(&b, all.n < rows_of(t->z) ? t->q : t->z, at, all, p, DA_MODE_WRITE);
     task_value(&b, &args, sizeof args);
     task_priority(&b, PRIORITY_FIRST);
