@@ -35,10 +35,13 @@ da_status bidiagonal_begin(operation *op, bidiagonal *b, const da_array *values,
     tile_with(tile, &square, n, width);
     b->vectors[0] = u->s->dtype == real ? u : NULL;
     b->vectors[1] = v;
+    DA_TRY(operation_array(op, &b->packed[0], real, &square, tile));
+    b->packed[1] = b->packed[0]; /* V's in the place of U's */
+    if (n < 2 * rt_workers_for_shaping() * width)
+        DA_TRY(operation_array(op, &b->packed[1], real, &square, tile));
     for (int right = 0; right < 2; right++) {
         da_array *vectors;
 
-        DA_TRY(operation_array(op, &b->packed[right], real, &square, tile));
         if (b->vectors[right])
             continue;
         DA_TRY(operation_array(op, &vectors, real, &square, tile));
@@ -87,33 +90,37 @@ static da_status deflate(operation *op, const bidiagonal *b, const lead *at, con
     return task_add(&t, &op->batch);
 }
 
-/* The merge's tasks for a block column each, up to the roots. */
-static da_status pack_and_solve(operation *op, const bidiagonal *b, const lead *at, const merger *w,
-                                span block)
+/* The merge's tasks for a block column each. */
+static da_status solve(operation *op, const bidiagonal *b, const lead *at, const merger *w, span block)
 {
     const da_merge_args args = {.column = block.at - w->p.at};
-    const span plan = {0, DA_PLAN_COLUMNS};
     task_builder t;
 
     task_begin(&t, &da_codelet_bdsdc_secular);
-    access_block(&t, b->plan, at, w->p, plan, DA_MODE_READ);
+    access_block(&t, b->plan, at, w->p, (span){0, DA_PLAN_COLUMNS}, DA_MODE_READ);
     access_block(&t, b->shifts, at, block, (span){0, 2}, DA_MODE_WRITE);
     access_block(&t, b->parts, at, w->p, (span){block.at / b->width, 1}, DA_MODE_WRITE);
     access_vector(&t, b->sigma, at, block, DA_MODE_WRITE);
     task_value(&t, &args, sizeof args);
     task_priority(&t, PRIORITY_FIRST);
     task_fault(&t, op->fault, b->offset);
-    DA_TRY(task_add(&t, &op->batch));
-    for (int right = 0; right < 2; right++) {
-        task_begin(&t, &da_codelet_merge_pack);
-        access_block(&t, b->plan, at, w->p, plan, DA_MODE_READ);
-        access_block(&t, b->vectors[right], at, right ? w->columns : w->p, w->p, DA_MODE_READ);
-        access_block(&t, b->packed[right], at, right ? w->columns : w->p, block, DA_MODE_WRITE);
-        task_value(&t, &args, sizeof args);
-        task_priority(&t, PRIORITY_FIRST);
-        DA_TRY(task_add(&t, &op->batch));
-    }
-    return DA_OK;
+    return task_add(&t, &op->batch);
+}
+
+static da_status pack(operation *op, const bidiagonal *b, const lead *at, const merger *w, span block,
+                      bool right)
+{
+    const da_merge_args args = {.column = block.at - w->p.at};
+    const span rows = right ? w->columns : w->p;
+    task_builder t;
+
+    task_begin(&t, &da_codelet_merge_pack);
+    access_block(&t, b->plan, at, w->p, (span){0, DA_PLAN_COLUMNS}, DA_MODE_READ);
+    access_block(&t, b->vectors[right], at, rows, w->p, DA_MODE_READ);
+    access_block(&t, b->packed[right], at, rows, block, DA_MODE_WRITE);
+    task_value(&t, &args, sizeof args);
+    task_priority(&t, PRIORITY_FIRST);
+    return task_add(&t, &op->batch);
 }
 
 static da_status product(operation *op, const bidiagonal *b, const lead *at, const merger *w, span block,
@@ -147,7 +154,7 @@ static da_status merge(operation *op, const bidiagonal *b, const lead *at, const
 
     DA_TRY(deflate(op, b, at, w));
     EACH_SPAN (block, w->p.at, end, b->width)
-        DA_TRY(pack_and_solve(op, b, at, w, block));
+        DA_TRY(solve(op, b, at, w, block));
     task_begin(&t, &da_codelet_bdsdc_order);
     access_block(&t, b->plan, at, w->p, (span){0, DA_PLAN_COLUMNS}, DA_MODE_READ_WRITE);
     access_block(&t, b->parts, at, w->p, blocks, DA_MODE_READ);
@@ -155,9 +162,12 @@ static da_status merge(operation *op, const bidiagonal *b, const lead *at, const
     access_vector(&t, w->p.n == rows_of(b->values) ? b->s : b->d, at, w->p, DA_MODE_WRITE);
     task_priority(&t, PRIORITY_FIRST);
     DA_TRY(task_add(&t, &op->batch));
-    for (int right = 0; right < 2; right++)
+    for (int right = 0; right < 2; right++) {
+        EACH_SPAN (block, w->p.at, end, b->width)
+            DA_TRY(pack(op, b, at, w, block, right));
         EACH_SPAN (block, w->p.at, end, b->width)
             DA_TRY(product(op, b, at, w, block, right));
+    }
     return DA_OK;
 }
 
