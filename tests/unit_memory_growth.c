@@ -162,7 +162,7 @@ static const call calls[] = {
     {"solve_triangular", 4096, 1, {0}, solve_triangular},
     {"qr", 4096, 3, {0}, qr},     /* likewise */
     {"eigh", 2048, 2, {0}, eigh}, /* divide and conquer has one more */
-    {"svd", 2048, 5, {0}, svd},   /* likewise, beside the reflectors of both sides */
+    {"svd", 2048, 4, {0}, svd},   /* likewise, beside the reflectors */
     {"expression", 8192, 1, {0}, expression},
     {"sum", 8192, 0, {0}, sums},
 };

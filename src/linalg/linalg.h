@@ -274,7 +274,7 @@ da_status tridiagonal_tasks(operation *op, const tridiagonal *t, const lead *at)
 typedef struct bidiagonal {
     const da_array *values, *s, *u, *vh, *v; /* as below */
     const da_array *vectors[2];              /* the parts' left and right ones, in columns */
-    da_array *packed[2];                     /* the same one if each side has tasks enough for all workers */
+    da_array *packed[2]; /* the same one if each side has tasks enough for all workers; free after them */
     da_array *d, *e, *shifts, *parts, *sigma, *plan;
     int64_t width, offset;
 } bidiagonal;

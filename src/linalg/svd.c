@@ -96,7 +96,8 @@ static da_status new_factors(operation *op, factors *f, bool vectors)
 /* What gebrd's tasks work on. */
 typedef struct reduction {
     const factors *f;
-    da_array *x, *p; /* a; P's reflectors, a row lower than QR's */
+    da_array *x,
+        *rows; /* a, which keeps the reflectors: Q's below the diagonal, P's behind it in rows; its transpose */
     da_array *values, *parts;
     da_array *ux[2], *yv[2]; /* of this panel, and of the next one */
     int64_t panel, workers;
@@ -104,7 +105,7 @@ typedef struct reduction {
 
 static da_status reduction_begin(operation *op, reduction *r, const factors *f)
 {
-    const da_shape shape = array_shape_of(f->a), p_shape = shape_with(f->a, cols_of(f->a), cols_of(f->a));
+    const da_shape shape = array_shape_of(f->a);
     const int64_t m = rows_of(f->a), n = cols_of(f->a);
     const da_dtype dtype = f->a->s->dtype;
     int64_t tile[DA_MAX_NDIM], mb, nb;
@@ -115,9 +116,8 @@ static da_status reduction_begin(operation *op, reduction *r, const factors *f)
     r->workers = forced ? 2 : rt_workers_for_shaping();
     tile_with(tile, &shape, m, forced ? nb : UPDATED);
     DA_TRY(operation_array(op, &r->x, dtype, &shape, tile));
+    DA_TRY(operation_own(op, da_matrix_transpose(&r->rows, r->x), &r->rows));
     DA_TRY(copy_triangle(op, r->x, f->a, 0, false, most(m, 1), COPIED));
-    tile_with(tile, &p_shape, n, REFLECTORS);
-    DA_TRY(operation_array(op, &r->p, dtype, &p_shape, tile));
     const da_shape values_shape = shape_with(f->a, n, 4), parts_shape = shape_with(f->a, m, r->workers);
     tile_with(tile, &values_shape, n, 4);
     DA_TRY(operation_array(op, &r->values, dtype, &values_shape, tile));
@@ -213,7 +213,7 @@ static da_status reduce_panel(operation *op, panel *w)
     const int64_t m = rows_of(r->x), n = cols_of(r->x), right = w->k.at + w->k.n;
     const int64_t width = tile_step(r->x, r->x->ndim - 1);
     const da_gemm_args update = {.transb = DA_CONJ_TRANSPOSE, .alpha = {-1, 0}, .beta = {1, 0}};
-    const da_lacpy_args lower = {.uplo = DA_LOWER};
+    const da_lacpy_args behind = {.uplo = DA_LOWER, .offset = -1}; /* the diagonal */
     task_builder t;
 
     for (int64_t j = 0; j < w->k.n; j++) {
@@ -231,8 +231,9 @@ static da_status reduce_panel(operation *op, panel *w)
         DA_TRY(reduce_column(op, w, w->k.n));
     task_begin(&t, &da_codelet_lacpy);
     access_block(&t, w->yv, w->at, w->across, (span){w->k.n, w->k.n}, DA_MODE_READ);
-    access_block(&t, r->p, w->at, w->across, w->k, DA_MODE_READ_WRITE);
-    task_value(&t, &lower, sizeof lower);
+    access_block(&t, r->rows, w->at, w->across, w->k, DA_MODE_READ_WRITE);
+    task_value(&t, &behind, sizeof behind);
+    task_priority(&t, PRIORITY_FIRST);
     DA_TRY(task_add(&t, &op->batch));
     EACH_SPAN (j, right, n, width) {
         task_begin(&t, &da_codelet_gemm);
@@ -278,34 +279,56 @@ static da_status bidiagonal_form(operation *op, const reduction *r, const lead *
 
 /* ---- the steps ---- */
 
-static da_status svd_steps(operation *op, const factors *f)
+/* P's reflectors in columns, a row lower than QR's: where B's parts were packed, if these are of that dtype. */
+static da_status columns_of_p(operation *op, da_array **p, const reduction *r, const bidiagonal *b)
+{
+    const int64_t n = cols_of(r->x);
+    const da_shape shape = shape_with(r->x, n, n);
+    int64_t tile[DA_MAX_NDIM];
+
+    *p = b->packed[0];
+    if ((*p)->s->dtype != r->x->s->dtype) {
+        tile_with(tile, &shape, n, REFLECTORS);
+        DA_TRY(operation_array(op, p, r->x->s->dtype, &shape, tile));
+    }
+    return copy_triangle(op, *p, r->rows, DA_LOWER, false, COPIED, COPIED);
+}
+
+/* U = Q U, V = P V */
+static da_status back(operation *op, const factors *f, const reduction *r, const bidiagonal *b)
 {
     const int64_t n = cols_of(f->a), ib = least(REFLECTORS, f->width);
     const da_shape t_shape = shape_with(f->a, ib, n);
-    da_array *tq = NULL, *tp = NULL;
+    da_array *columns, *tq, *tp;
     int64_t tile[DA_MAX_NDIM];
+
+    tile_with(tile, &t_shape, ib, ib);
+    DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
+    DA_TRY(operation_array(op, &tp, f->a->s->dtype, &t_shape, tile));
+    DA_TRY(columns_of_p(op, &columns, r, b));
+    const reflectors q = {.v = r->x, .tau = r->values, .column = 0, .factors = tq, .ib = ib};
+    const reflectors p = {.v = columns, .lower = 1, .tau = r->values, .column = 1, .factors = tp, .ib = ib};
+    EACH_LEAD (at, r->x) {
+        DA_TRY(apply_reflectors(op, &at, &q, f->u, false, f->width));
+        DA_TRY(apply_reflectors(op, &at, &p, f->v ? f->v : f->vh, !f->v, f->width));
+    }
+    return DA_OK;
+}
+
+static da_status svd_steps(operation *op, const factors *f)
+{
+    const int64_t n = cols_of(f->a);
     reduction r;
     bidiagonal b;
 
     DA_TRY(reduction_begin(op, &r, f));
     DA_TRY(
         bidiagonal_begin(op, &b, r.values, f->s, f->u, f->vh, f->v, f->width, f->turned ? rows_of(f->a) : n));
-    if (f->u) {
-        tile_with(tile, &t_shape, ib, ib);
-        DA_TRY(operation_array(op, &tq, f->a->s->dtype, &t_shape, tile));
-        DA_TRY(operation_array(op, &tp, f->a->s->dtype, &t_shape, tile));
-    }
-    const reflectors q = {.v = r.x, .tau = r.values, .column = 0, .factors = tq, .ib = ib};
-    const reflectors p = {.v = r.p, .lower = 1, .tau = r.values, .column = 1, .factors = tp, .ib = ib};
     EACH_LEAD (at, r.x) {
         DA_TRY(bidiagonal_form(op, &r, &at));
         DA_TRY(bidiagonal_tasks(op, &b, &at));
-        if (f->u) {
-            DA_TRY(apply_reflectors(op, &at, &q, f->u, false, f->width));
-            DA_TRY(apply_reflectors(op, &at, &p, f->v ? f->v : f->vh, !f->v, f->width));
-        }
     }
-    return DA_OK;
+    return f->u ? back(op, f, &r, &b) : DA_OK;
 }
 
 /* ---- all at once ---- */
