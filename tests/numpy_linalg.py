@@ -953,6 +953,47 @@ def breakdowns(lib, rng):
          first("trtrs", a, b"U" if upper else b"L"), n)
 
 
+def ldl_breakdowns(lib, rng):
+    """Of matrices with NaN or infinity factors and pivots are those of LAPACK's unblocked loop, whose info a solve tells: the lowest one."""
+    if not LAPACK:
+        return
+    global checks
+    dtype = str(rng.choice(FLOATS))
+    n = max(extent(rng), 1) if rng.random() < .7 else int(rng.integers(65, 150))
+    symmetric = rng.random() < .5
+    upper, flags = upper_or_lower(rng)
+    flags |= TRANSPOSE if symmetric else 0
+    a = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if dtype.startswith("c") else 0)  # no two alike
+    a = whole(a.astype(dtype), upper, not symmetric)
+    for k in range(int(rng.integers(1, 4))):
+        i, j = [int(rng.choice([0, n // 2, n - 1, rng.integers(n)])) for _ in range(2)]
+        j = j if rng.random() < .6 else i
+        a[i, j] = a[j, i] = float(rng.choice([np.nan, np.inf, -np.inf]))
+        if k == 2:  # a column that is left out
+            a[:, i] = a[i, :] = 0
+    if np.all(np.isfinite(a)):
+        return
+    kind = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[dtype]
+    theirs, rows, info = np.array(a, order="F"), np.zeros(n, np.int32), ctypes.c_int(0)
+    getattr(LAPACK, kind + ("sytf2_" if symmetric or kind in "sd" else "hetf2_"))(
+        ctypes.c_char_p(b"U" if upper else b"L"), ctypes.byref(ctypes.c_int(n)), theirs.ctypes.data_as(ctypes.c_void_p),
+        ctypes.byref(ctypes.c_int(n)), rows.ctypes.data_as(ctypes.c_void_p), ctypes.byref(info), ctypes.c_size_t(1))
+    theirs = np.where(outside(n, upper), 0, theirs)
+    d = theirs.diagonal()
+    empty = [i + 1 for i in range(n) if rows[i] > 0 and not abs(d[i]) > 0]
+    assert info.value == (empty[-1 if upper else 0] if empty else 0), "LAPACK's info is another one"
+    factors, pivots = lib.two("da_ldl", lib.operand(rng, hidden(a, upper)), ctypes.c_uint(flags))
+    ours = factors.numpy()
+    equal("pivots", pivots.numpy(), np.where(rows < 0, rows, rows - 1).astype("int64"))
+    equal("NaN", np.isnan(ours), np.isnan(theirs))
+    finite = np.isfinite(theirs)
+    equal("infinity", np.isfinite(ours), finite)
+    size = np.abs(theirs[finite]).max(initial=0)
+    small("factors", np.where(finite, exact(ours) - exact(theirs), 0), size, 1000 * n, dtype)
+    x = lib.make("da_ldl_solve", factors, pivots, lib.operand(rng, random_floats(rng, dtype, (n, 2))), ctypes.c_uint(flags))
+    told(lib, x, "ldl_solve: the matrix is singular: block %d of %d of D is zero or NaN", min(empty, default=0), n)
+
+
 # ---- spectra, and what exchanges columns ----
 
 def many(lib, name, count, *args):
@@ -1062,7 +1103,8 @@ def lstsq_rank(lib, rng):
 PARTS = [(matmul, 60), (gemm, 60), (gemm_integers, 30), (tensordot, 60), (vecdot, 60), (outer, 30), (matrix_power, 50), (symm, 60),
          (rank_update, 100), (triangular_in_place, 100), (cholesky, 40), (solve_definite, 40), (qr, 40), (lq, 40),
          (qr_factors, 40), (lq_factors, 40), (lu, 40), (lu_nopivot, 30), (lu_solve, 40), (solve, 40), (solve_mixed, 40), (ldl, 50),
-         (inverses, 50), (solve_triangular, 60), (lstsq, 60), (svd, 30), (eigh, 30), (eig, 40), (pivoted, 30), (lstsq_rank, 30), (breakdowns, 60)]
+         (inverses, 50), (solve_triangular, 60), (lstsq, 60), (svd, 30), (eigh, 30), (eig, 40), (pivoted, 30), (lstsq_rank, 30), (breakdowns, 60),
+         (ldl_breakdowns, 60)]
 
 
 def main():

@@ -439,7 +439,7 @@ START_TEST(singular_symmetric)
     DA_AUTO da_array *A = NULL, *B = vector_of(DA_F64, n, b), *F = NULL, *P = NULL, *X = NULL, *Q = NULL,
                      *Y = NULL;
 
-    snprintf(text, sizeof text, "block %d of 12 of D is zero", (int)bad + 1);
+    snprintf(text, sizeof text, "block %d of 12 of D is zero or NaN", (int)bad + 1);
     for (int64_t i = 0; i < n; i++)
         a[i + i * n] = i >= bad && (i - bad) % 3 == 0 ? 0 : i % 2 ? 1 : -1;
     A = array_of(DA_F64, n, n, a);

@@ -925,12 +925,12 @@ START_TEST(sytrs)
             ck_assert(!on_device(&da_codelet_sytrs, 3, (operand[]){f[0], f[1], b}, &given, sizeof given));
             drop(&b);
             int first = n;
-            for (int i = n - 1; i >= 0; i--) /* of several zeros the first one counts */
+            for (int i = n - 1; i >= 0; i--) /* of several zeros and NaN the first one counts */
                 if (((const int64_t *)f[1].host)[GAP + 2 * i] >= 0) {
-                    put(t, f[0].host, place(&f[0], 0, i, i), 0, 0);
+                    put(t, f[0].host, place(&f[0], 0, i, i), how % 2 ? NAN : 0, 0);
                     first = i;
                 }
-            BOTH(da_codelet_sytrs, "blocks of zero", args, f[0], f[1], matrix(t, n, 3));
+            BOTH(da_codelet_sytrs, "blocks of zero and NaN", args, f[0], f[1], matrix(t, n, 3));
             ck_assert_int_eq(*device_info, first < n ? first + 1 : 0);
         }
 }

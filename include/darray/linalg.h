@@ -240,7 +240,8 @@ DA_NODISCARD da_status da_cholesky_solve(da_array **x, const da_array *factor, c
  *               2 x 2 it is ~row, which is LAPACK's negative number.
  * @param flags  DA_LOWER (also meant by 0) or DA_UPPER (a = U D U^H): the triangle that is read. DA_TRANSPOSE: complex a is symmetric,
  *               a = L D L^T.
- * A block of D that is zero is a fault of what is solved with it, not of the factors.
+ * A block of D that is zero is a fault of what is solved with it, not of the factors. So is one of 1 x 1 that is NaN: like one that is zero
+ * it is left out, and the columns after it are factored without it.
  */
 DA_NODISCARD da_status da_ldl(da_array **ldl, da_array **pivots, const da_array *a, unsigned flags);
 
@@ -248,7 +249,7 @@ DA_NODISCARD da_status da_ldl(da_array **ldl, da_array **pivots, const da_array 
  * x with a x = b, from da_ldl() of a.
  * @param b     (..., n, p), or a vector of n elements.
  * @param flags as da_ldl() had them.
- * Fault: "ldl_solve: the matrix is singular: block i of n of D is zero", i being its row. Pivots that are not of da_ldl() fail the
+ * Fault: "ldl_solve: the matrix is singular: block i of n of D is zero or NaN", i being its row. Pivots that are not of da_ldl() fail the
  * task: DA_ERROR_TASK.
  */
 DA_NODISCARD da_status da_ldl_solve(da_array **x, const da_array *ldl, const da_array *pivots,

@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#define SINGULAR "ldl_solve: the matrix is singular: block %" PRId64 " of %" PRId64 " of D is zero"
+#define SINGULAR "ldl_solve: the matrix is singular: block %" PRId64 " of %" PRId64 " of D is zero or NaN"
 
 enum { LDL_FLAGS = DA_LOWER | DA_UPPER | DA_TRANSPOSE };
 
