@@ -58,7 +58,11 @@ START_TEST(same_tasks)
 
     for (const tile_operation *const *o = tile_operations; *o; o++)
         for (int i = 0; i < 12; i++) {
-            const tile_size size = {300, (*o)->square ? 300 : 270, (*o)->ninputs == 2 ? 200 : 0};
+            const bool two = (*o)->ninputs == 2;
+            const tile_size size = {300, (*o)->square && !two ? 300 : 270,
+                                    !two           ? 0
+                                    : (*o)->square ? 300
+                                                   : 200};
             const int64_t *const tile = tiles[i % 3];
             const da_dtype dtype = dtypes[i / 3];
             rehearsal r;
@@ -90,6 +94,42 @@ START_TEST(same_tasks)
             record_free(&real);
             rehearsal_free(&r);
         }
+}
+END_TEST
+
+/* Triangular solves from the right have the tasks of those from the left; in place they have the array's tiles, unless that must be copied. */
+START_TEST(solves)
+{
+    enum { ORDER = 300, SIDES = 270 };
+    int64_t tasks[4];
+
+    tile_try(&tile_solve_triangular, 128, 32);
+    for (int kind = 0; kind < 4; kind++) {
+        const bool right = kind == 1;
+        DA_AUTO da_array *t = NULL, *b = NULL, *x = NULL, *all = NULL;
+        record r;
+
+        make_input(&t, &tile_solve_triangular, DA_F64, ORDER, ORDER);
+        ck_ok(da_zeros(&all, DA_F64, DA_SHAPE(2 * ORDER, 2 * ORDER)));
+        ck_ok(DA_SLICE(&b, all, DA_RANGE(0, right ? SIDES : ORDER), DA_RANGE(0, right ? ORDER : SIDES)));
+        if (kind == 3) /* steps along both axes are not BLAS's */
+            ck_ok(DA_SLICE(&x, all, DA_RANGE_STEP(0, 2 * ORDER, 2), DA_RANGE_STEP(0, 2 * SIDES, 2)));
+        ck_ok(record_begin(false));
+        if (kind < 2)
+            ck_ok(da_solve_triangular(&x, t, b, right ? DA_LOWER | DA_RIGHT : DA_LOWER));
+        else
+            ck_ok(da_trsm(t, kind == 3 ? x : b, 2, DA_LOWER));
+        ck_ok(record_end(&r));
+        tasks[kind] = 0;
+        for (int64_t i = 0; i < r.ntasks; i++)
+            tasks[kind] += strcmp(r.tasks[i].name, "da_trsm_checked") == 0;
+        record_free(&r);
+    }
+    tile_try(NULL, 0, 0);
+    ck_assert_int_eq((int)tasks[0], (ORDER + 127) / 128 * ((SIDES + 31) / 32));
+    ck_assert_int_eq((int)tasks[1], (int)tasks[0]);
+    ck_assert_int_lt((int)tasks[2], (int)tasks[0]);
+    ck_assert_int_eq((int)tasks[3], (int)tasks[0]);
 }
 END_TEST
 
@@ -383,6 +423,6 @@ START_TEST(forced)
 }
 END_TEST
 
-DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, without_memory, beyond_lapack),
+DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, solves, without_memory, beyond_lapack),
              DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, in_place, on_devices_only, threads,
                      far_sizes, forced))

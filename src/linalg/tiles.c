@@ -16,7 +16,8 @@ static const double least_flops = 1e9, worth = 0.97, least_known = 0.9;
 static const double task_seconds = 2e-6, share = 0.1;
 enum { LEAST_TASKS = 16000 };
 
-const tile_operation *const tile_operations[] = {&tile_cholesky, &tile_lu, &tile_matmul, &tile_qr, NULL};
+const tile_operation *const tile_operations[] = {&tile_cholesky,         &tile_lu, &tile_matmul, &tile_qr,
+                                                 &tile_solve_triangular, NULL};
 
 /* Whether the models are asked at all. Who wants tasks on devices, whatever they take, wants the rule's tiles: those that devices can have. */
 static bool is_asked(double flops)

@@ -15,7 +15,7 @@
 typedef struct tile_operation {
     const char *name;
     int ninputs;
-    bool square, definite; /* the input must be */
+    bool square, definite; /* the first input must be */
     int multiple;          /* 1: the height of a tile is a multiple of its width; 0: it may be any */
     da_status (*run)(da_array *const *inputs); /* makes the results and releases them, without waiting */
 } tile_operation;
@@ -24,7 +24,7 @@ typedef struct tile_size {
     int64_t m, n, k; /* k: 0 where there is none */
 } tile_size;
 
-extern const tile_operation tile_cholesky, tile_lu, tile_matmul, tile_qr;
+extern const tile_operation tile_cholesky, tile_lu, tile_matmul, tile_qr, tile_solve_triangular;
 /* All of them, and a null pointer. */
 extern const tile_operation *const tile_operations[];
 
