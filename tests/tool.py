@@ -428,7 +428,7 @@ def test_predict(tool):
     tool.run("models", "reset", "--all")
     tool.wrong("models", "predict", says="an operation and the order")
     tool.wrong("models", "predict", "cholesky", says="an operation and the order")
-    tool.wrong("models", "predict", "svd", "100", says='no operation "svd"; there are cholesky, lu, matmul, qr and solve_triangular')
+    tool.wrong("models", "predict", "svd", "100", says='no operation "svd"; there are cholesky, lu, matmul, qr, solve_triangular, symm, syr2k, syrk, trmm and trsm')
     tool.wrong("models", "predict", "qr", "many", says='not "many"')
     tool.wrong("models", "predict", "qr", "-5", says='not "-5"')
     tool.wrong("models", "predict", "qr", "100", "200", says="200")
@@ -438,7 +438,7 @@ def test_predict(tool):
     tool.wrong("models", "predict", "qr", "100", "--workers", "4", "--measure", "1", says="without --workers")
     tool.wrong("models", "list", "--workers", "4", says="--workers")
     tool.wrong("models", "predict", "qr", "2000", says="DARRAY_TILE forces the tiles", status=1, DARRAY_TILE="64")
-    for operation in ("cholesky", "lu", "matmul", "qr", "solve_triangular"):  # nothing was measured: the rule
+    for operation in ("cholesky", "lu", "matmul", "qr", "solve_triangular", "symm", "syr2k", "syrk", "trmm", "trsm"):  # nothing was measured: the rule
         out, _ = tool.run("models", "predict", operation, "1024")
         rows = predicted(out)
         check(rows[0][-2:] == ["rule", "used"] and not any("used" in row for row in rows[1:]), out)

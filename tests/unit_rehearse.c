@@ -133,6 +133,62 @@ START_TEST(solves)
 }
 END_TEST
 
+static const tile_operation *const in_place_operations[] = {&tile_symm, &tile_syr2k, &tile_syrk, &tile_trmm,
+                                                            &tile_trsm};
+enum { IN_PLACE = 5 };
+
+static da_status call_in_place(const tile_operation *o, da_array *c, const da_array *a, unsigned side)
+{
+    if (o == &tile_symm)
+        return da_symm(c, 1, a, a, 0, DA_LOWER | side);
+    if (o == &tile_trmm)
+        return da_trmm(a, c, 1, DA_LOWER | side);
+    if (o == &tile_trsm)
+        return da_trsm(a, c, 1, DA_LOWER | side);
+    return o == &tile_syrk ? da_syrk(c, 1, a, 0, DA_LOWER) : da_syr2k(c, 1, a, a, 0, DA_LOWER);
+}
+
+/* What was rehearsed with new arrays is not true of others, nor of the right side: there the tiles are the array's. */
+START_TEST(tiles_of_arrays)
+{
+    enum { ORDER = 600, NEW, TILED, VIEW, RIGHT };
+    const tile_operation *const o = in_place_operations[_i];
+
+    for (int tried = 0; tried < 2; tried++) {
+        int64_t tasks[RIGHT + 1];
+
+        for (int kind = NEW; kind <= RIGHT; kind++) {
+            DA_AUTO da_array *a = NULL, *all = NULL, *c = NULL;
+            record r;
+
+            make_input(&a, &tile_trsm, DA_F64, ORDER, ORDER);
+            if (kind == TILED)
+                ck_ok(da_blocks(DA_SHAPE(150, 200)));
+            ck_ok(da_zeros(&all, DA_F64, kind == VIEW ? DA_SHAPE(ORDER, 2 * ORDER) : DA_SHAPE(ORDER, ORDER)));
+            ck_ok(da_blocks(DA_SCALAR_SHAPE));
+            ck_ok(DA_SLICE(&c, all, DA_WHOLE, DA_RANGE(0, ORDER)));
+            if (tried)
+                tile_try(o, ORDER, 100);
+            ck_ok(record_begin(false));
+            ck_ok(call_in_place(o, c, a, kind == RIGHT ? DA_RIGHT : 0));
+            ck_ok(record_end(&r));
+            tile_try(NULL, 0, 0);
+            tasks[kind] = r.ntasks;
+            record_free(&r);
+        }
+        static int64_t before[RIGHT + 1];
+        for (int kind = NEW; kind <= RIGHT; kind++) {
+            const bool changes = kind == NEW || (kind == RIGHT && (o == &tile_syrk || o == &tile_syr2k));
+            if (tried)
+                ck_assert_msg((tasks[kind] != before[kind]) == changes,
+                              "%s, array %d: %d tasks, %d by the rule", o->name, kind, (int)tasks[kind],
+                              (int)before[kind]);
+            before[kind] = tasks[kind];
+        }
+    }
+}
+END_TEST
+
 /* A matrix of 3 TB. */
 START_TEST(without_memory)
 {
@@ -298,6 +354,30 @@ START_TEST(free_tasks)
 }
 END_TEST
 
+/* Two tasks in one tile would wait for each other. */
+START_TEST(whole_tiles)
+{
+    const tile_operation *const o = in_place_operations[_i];
+    const tile_size size = {2304, 2304, 2304};
+    DA_AUTO da_array *c = NULL;
+    tile_rating ratings[TILE_RATINGS];
+    int n, best;
+
+    write_models(0.1);
+    rt_shape_for_workers(2 << 2 * (_i % 2));
+    ck_ok(da_empty(&c, DA_F64, DA_SHAPE(size.m, size.n)));
+    ck_ok(tile_ratings(o, DA_F64, size, ratings, &n, &best));
+    ck_assert_int_gt(n, 2);
+    for (int i = 0; i < n; i++) {
+        ck_assert_msg(ratings[i].nb % c->s->tile[1] == 0 || ratings[i].nb == size.n, "%s: %d columns",
+                      o->name, (int)ratings[i].nb);
+        ck_assert(!o->rows || ratings[i].mb % c->s->tile[0] == 0 || ratings[i].mb == size.m);
+    }
+    rt_shape_for_workers(0);
+    remove_models();
+}
+END_TEST
+
 START_TEST(reproducible)
 {
     int64_t ruled;
@@ -424,5 +504,6 @@ START_TEST(forced)
 END_TEST
 
 DA_TEST_MAIN("rehearse", DA_CASE("rehearsals", same_tasks, solves, without_memory, beyond_lapack),
+             DA_CASE_LOOP("in place", IN_PLACE, tiles_of_arrays, whole_tiles),
              DA_CASE("tile sizes", costly_tasks, free_tasks, reproducible, in_place, on_devices_only, threads,
                      far_sizes, forced))

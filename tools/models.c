@@ -31,8 +31,9 @@ static void help(FILE *stream)
         "                 worker is faster\n"
         "  plot SYMBOL    the same as an SVG picture, into SYMBOL.svg; -o FILE: there (-: standard output)\n"
         "  predict OPERATION N\n"
-        "                 how long cholesky, lu, matmul, qr or solve_triangular of N x N matrices would take "
-        "with tiles of several sizes\n"
+        "                 how long cholesky, lu, matmul, qr, solve_triangular, symm, syr2k, syrk, trmm or "
+        "trsm of\n"
+        "                 N x N matrices would take with tiles of several sizes\n"
         "                 by the models, and which are used; --dtype T: of these elements (f64); --workers "
         "W: "
         "with so\n"
@@ -313,9 +314,10 @@ static int predict(const arguments *a, const question *q)
     if (!q->operation || !q->n)
         return arguments_wrong(a, "predict takes an operation and the order of its matrices");
     if (!operation_named(q->operation))
-        return arguments_wrong(
-            a, "there is no operation \"%s\"; there are cholesky, lu, matmul, qr and solve_triangular",
-            q->operation);
+        return arguments_wrong(a,
+                               "there is no operation \"%s\"; there are cholesky, lu, matmul, qr, "
+                               "solve_triangular, symm, syr2k, syrk, trmm and trsm",
+                               q->operation);
     if (!number_of(q->n, 1 << 20, &n))
         return arguments_wrong(a, "the order of the matrices is a number from 1 to 1M, not \"%s\"", q->n);
     if (!da_kernels_take(dtype))

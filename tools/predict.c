@@ -71,6 +71,7 @@ int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int c
     const tile_size size = operation_size(operation, n);
     tile_rating ratings[TILE_RATINGS];
     double measured[TILE_RATINGS];
+    int64_t forced[DA_MAX_NDIM];
     int count, best;
 
     rt_want_devices(); /* what is predicted runs after their start */
@@ -80,7 +81,9 @@ int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int c
     if (tile_ratings(operation, dtype, size, ratings, &count, &best) != DA_OK)
         return tool_fail("models", "%s", da_error());
     if (ratings[0].mb == 0)
-        return tool_fail("models", "nothing to choose: DARRAY_TILE forces the tiles");
+        return tool_fail("models", "nothing to choose: %s",
+                         tiling_forced(&DA_SHAPE(n, n), forced) ? "DARRAY_TILE forces the tiles"
+                                                                : "a device's task takes one tile");
     printf("%s of %lld x %lld %s, %d workers, %s\n", name, (long long)n, (long long)n, dtype_label(dtype),
            rt_workers_for_shaping(), da_runtime_name());
     if (calls > 0 && measure(operation, dtype, size, calls, ratings, count, measured) != DA_OK)

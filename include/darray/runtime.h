@@ -16,8 +16,8 @@
  * - DARRAY_NUM_THREADS  workers; else OMP_NUM_THREADS, else the cores this process may use (affinity mask, cgroup's quota)
  * - DARRAY_TILE         tile extent along every axis, e.g. 256 or 512x128 (last axes)
  * - DARRAY_REPRODUCIBLE 1: the same bits on both runtimes and on any number of workers, whatever was measured on this machine (else
- *                       performance models may choose tiles of cholesky, lu, matmul, qr and solve_triangular, which changes how results are rounded,
- *                       and the signs of factors that are unique only up to those, see da_qr()); without accelerators then, unless
+ *                       performance models may choose tiles of factorisations, products and triangular solves, which changes how results are
+ *                       rounded, and the signs of factors that are unique only up to those, see da_qr()); without accelerators then, unless
  *                       DARRAY_DEVICE=gpu asks for them: bits are the same on the same ones, except where a task may run on several
  *                       kinds
  * - DARRAY_INLINE       0: never run small work in the calling thread

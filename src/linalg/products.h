@@ -3,7 +3,7 @@
 #ifndef DARRAY_SRC_LINALG_PRODUCTS_H
 #define DARRAY_SRC_LINALG_PRODUCTS_H
 
-#include "linalg/linalg.h"
+#include "linalg/tiles.h"
 #include <darray/blas.h>
 
 static inline bool is_zero(da_c128 z)
@@ -50,6 +50,9 @@ da_status check_triangles(const da_array *t, const da_array *b, const char *func
 
 /* How many unknowns or rows are taken at a time, of the n that a triangle has, with `rhs` columns of x. */
 int64_t triangular_block(const da_array *x, int64_t n, int64_t rhs);
+/* The same for x in place, and in *width how many of the columns (from the right, rows) a task takes: what x's tiles have, or what the models
+ * say is faster. */
+int64_t triangular_steps(const tile_operation *operation, const da_array *x, bool right, int64_t *width);
 /* Whether tasks can work on x where it is; `tile` is rhs_tile()'s. */
 bool triangular_in_place(const da_array *x, const int64_t *tile, int64_t n);
 

@@ -7,6 +7,32 @@
  * c is its conjugate: (a a^H)^T = (a^T)^H a^T, so the operands are transposed too and stand on the other side, and alpha becomes its conjugate.
  */
 #include "linalg/products.h"
+#include "linalg/tiles.h"
+
+/* Of an update with the first input, or with that twice. */
+static da_status run_new(da_array *const *inputs, bool twice)
+{
+    const int64_t n = rows_of(inputs[0]);
+    DA_AUTO da_array *c = NULL;
+
+    DA_TRY(da_empty(&c, inputs[0]->s->dtype, DA_SHAPE(n, n)));
+    return twice ? da_syr2k(c, 1, inputs[0], inputs[0], 0, DA_LOWER) : da_syrk(c, 1, inputs[0], 0, DA_LOWER);
+}
+
+static da_status run_syrk(da_array *const *inputs)
+{
+    return run_new(inputs, false);
+}
+
+static da_status run_syr2k(da_array *const *inputs)
+{
+    return run_new(inputs, true);
+}
+
+const tile_operation tile_syrk = {
+    .name = "syrk", .ninputs = 2, .rows = true, .columns = true, .run = run_syrk};
+const tile_operation tile_syr2k = {
+    .name = "syr2k", .ninputs = 2, .rows = true, .columns = true, .run = run_syr2k};
 
 static da_c128 conjugate(da_c128 z)
 {
@@ -132,10 +158,9 @@ static int64_t columns_of_a_task(const da_array *c)
 da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const da_array *b,
                             da_rank_args args)
 {
-    const int64_t mb = tile_step(c, c->ndim - 2);
     const int64_t depth = args.trans ? rows_of(a) : cols_of(a);
     update u = {.op = op, .c = c, .args = args, .depth = depth, .step = most(depth, 1)};
-    int64_t nb = tile_step(c, c->ndim - 1);
+    int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
     da_shape batch = array_shape_of(c);
     unsigned trans, other;
 
@@ -166,6 +191,8 @@ da_status rank_update_tasks(operation *op, da_array *c, const da_array *a, const
             DA_TRY(tiled_for(op, &u.b, u.b, trans ? u.step : rows, trans ? rows : u.step));
     } else {
         nb = columns_of_a_task(c);
+        tile_rated_in_place(b ? &tile_syr2k : &tile_syrk, c, depth,
+                            (b ? 2 : 1) * (double)rows_of(c) * (double)rows_of(c) * (double)depth, &mb, &nb);
     }
     EACH_LEAD (at, c) {
         EACH_SPAN (j, 0, cols_of(c), nb) {

@@ -4,7 +4,6 @@
  * With enough right-hand sides for all workers a block is the whole triangle, one BLAS call a task.
  */
 #include "linalg/products.h"
-#include "linalg/tiles.h"
 
 #include <inttypes.h>
 
@@ -21,6 +20,17 @@ static da_status run(da_array *const *inputs)
 
 const tile_operation tile_solve_triangular = {
     .name = "solve_triangular", .ninputs = 2, .square = true, .definite = true, .run = run};
+
+static da_status run_in_place(da_array *const *inputs)
+{
+    DA_AUTO da_array *x = NULL;
+
+    DA_TRY(da_copy(&x, inputs[1]));
+    return da_trsm(inputs[0], x, 1, DA_LOWER);
+}
+
+const tile_operation tile_trsm = {
+    .name = "trsm", .ninputs = 2, .square = true, .definite = true, .columns = true, .run = run_in_place};
 
 bool triangular_for_devices(const da_array *x, int64_t n)
 {
@@ -66,9 +76,21 @@ static int64_t update_rows(const da_array *t, int down, const da_array *x, int x
     return both > block && pieces_in_tiles(t, down, both) && pieces_in_tiles(x, x_down, both) ? both : block;
 }
 
-/* solve_triangular_tasks() with a factor of the right-hand sides, and in steps of `chosen`. */
+int64_t triangular_steps(const tile_operation *operation, const da_array *x, bool right, int64_t *width)
+{
+    const int across = right ? x->ndim - 2 : x->ndim - 1;
+    const int64_t n = right ? cols_of(x) : rows_of(x), rhs = x->shape[across];
+    int64_t block = triangular_block(x, n, rhs);
+
+    *width = tile_step(x, across);
+    if (!right && !triangular_for_devices(x, n))
+        tile_rated_in_place(operation, x, n, (double)n * (double)n * (double)rhs, &block, width);
+    return block;
+}
+
+/* solve_triangular_tasks() with a factor of the right-hand sides, in steps of `chosen`, for so many of them at a time. */
 static da_status scaled_tasks(operation *op, const da_array *t, da_array *x, da_c128 alpha, int64_t chosen,
-                              unsigned flags)
+                              int64_t width, unsigned flags)
 {
     const bool right = (flags & DA_RIGHT) != 0;
     const unsigned trans = flags & (DA_TRANSPOSE | DA_CONJ_TRANSPOSE);
@@ -79,7 +101,6 @@ static da_status scaled_tasks(operation *op, const da_array *t, da_array *x, da_
     const int64_t own = tile_step(t, t->ndim - 1);
     const int64_t block =
         devices && chosen % own == 0 && own >= 256 ? own : chosen; /* LU's factors have panels */
-    const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
     const int64_t steps = (n + block - 1) / block;
     int64_t tall = most(round_up(n / (2 * rt_workers_for_shaping()), block), block); /* rows of an update */
     const da_c128 one = {1, 0};
@@ -133,27 +154,28 @@ static da_status scaled_tasks(operation *op, const da_array *t, da_array *x, da_
 
 da_status solve_triangular_tasks(operation *op, const da_array *t, da_array *x, unsigned flags)
 {
-    const int64_t rhs = flags & DA_RIGHT ? rows_of(x) : cols_of(x);
+    const int across = flags & DA_RIGHT ? x->ndim - 2 : x->ndim - 1;
 
-    return scaled_tasks(op, t, x, (da_c128){1, 0}, triangular_block(x, rows_of(t), rhs), flags);
+    return scaled_tasks(op, t, x, (da_c128){1, 0}, triangular_block(x, rows_of(t), x->shape[across]),
+                        tile_step(x, across), flags);
 }
 
 /* rhs_tile() and triangular_block(), or what the models say is faster, from the right as from the left. */
-static void choose_tile(int64_t *tile, int64_t *block, const da_array *b, bool right)
+static void choose_tile(int64_t *tile, int64_t *block, int64_t *width, const da_array *b, bool right)
 {
     const int across = right ? b->ndim - 2 : b->ndim - 1;
     const int64_t n = right ? cols_of(b) : rows_of(b), rhs = b->shape[across];
     const da_shape shape = array_shape_of(b);
-    int64_t width, other;
+    int64_t other;
 
     rhs_tile(tile, b, right);
-    width = tile[across];
+    *width = tile[across];
     *block = triangular_block(b, n, rhs);
     if (b->ndim > 2 || tile_forced(&shape, &other, &other))
         return;
     tile_rated(&tile_solve_triangular, b->s->dtype, (tile_size){n, rhs, n},
-               (double)n * (double)n * (double)rhs, block, &width);
-    tile_with(tile, &shape, right ? width : *block, right ? *block : width);
+               (double)n * (double)n * (double)rhs, block, width);
+    tile_with(tile, &shape, right ? *width : *block, right ? *block : *width);
 }
 
 da_status prepare_triangle(operation *op, const da_array **out, unsigned *flags, const da_array *t,
@@ -206,16 +228,16 @@ static da_status build(operation *op, da_array **out, const da_array *t, const d
     const da_array *const inputs[] = {t, b}, *source, *triangle;
     da_array *matrix = NULL, *x = NULL, *result = NULL;
     da_shape shape;
-    int64_t tile[DA_MAX_NDIM], block;
+    int64_t tile[DA_MAX_NDIM], block, width;
 
     DA_TRY(as_matrix(op, &matrix, b, right));
     DA_TRY(common_lead(&shape, t, matrix, "da_solve_triangular"));
     DA_TRY(broadcast_lead(op, &source, matrix, &shape));
-    choose_tile(tile, &block, source, right);
+    choose_tile(tile, &block, &width, source, right);
     DA_TRY(operation_copy(op, &x, source, tile));
     DA_TRY(prepare_triangle(op, &triangle, &flags, t, NULL, x));
     DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
-    DA_TRY(scaled_tasks(op, triangle, x, (da_c128){1, 0}, block, flags));
+    DA_TRY(scaled_tasks(op, triangle, x, (da_c128){1, 0}, block, width, flags));
     DA_TRY(as_vector(op, &result, x, b->ndim == 1, right));
     return operation_result(op, out, result, 2, inputs);
 }
@@ -261,7 +283,7 @@ static da_status build_in_place(operation *op, const da_array *t, da_array *b, d
     const bool right = (flags & DA_RIGHT) != 0;
     const da_array *triangle;
     da_array *matrix = NULL, *x = NULL;
-    int64_t tile[DA_MAX_NDIM], block;
+    int64_t tile[DA_MAX_NDIM], block, width;
 
     if (is_zero(alpha)) {
         DA_TRY(array_fill_tasks(&op->batch, b, DA_NUMBER(0)));
@@ -270,14 +292,14 @@ static da_status build_in_place(operation *op, const da_array *t, da_array *b, d
     DA_TRY(as_matrix(op, &matrix, b, right));
     DA_TRY(prepare_triangle(op, &triangle, &flags, t, b, matrix));
     DA_TRY(operation_fault(op, SINGULAR, rows_of(t)));
-    block = triangular_block(matrix, rows_of(t), matrix->shape[right ? matrix->ndim - 2 : matrix->ndim - 1]);
     rhs_tile(tile, matrix, right);
     if (triangular_in_place(matrix, tile, rows_of(t))) {
-        DA_TRY(scaled_tasks(op, triangle, matrix, alpha, block, flags));
+        block = triangular_steps(&tile_trsm, matrix, right, &width);
+        DA_TRY(scaled_tasks(op, triangle, matrix, alpha, block, width, flags));
     } else {
-        choose_tile(tile, &block, matrix, right);
+        choose_tile(tile, &block, &width, matrix, right);
         DA_TRY(operation_copy(op, &x, matrix, tile));
-        DA_TRY(scaled_tasks(op, triangle, x, alpha, block, flags));
+        DA_TRY(scaled_tasks(op, triangle, x, alpha, block, width, flags));
         DA_TRY(array_copy_tasks(&op->batch, matrix, x));
     }
     return operation_in_place(op, b, false, 1, &t);

@@ -7,8 +7,20 @@
  * A row-major c is done as its transpose: c^T = alpha b^T a^T + beta c^T; a^T is symmetric or Hermitian too and has the other triangle.
  */
 #include "linalg/products.h"
+#include "linalg/tiles.h"
 
 enum { TRIANGLES = DA_LOWER | DA_UPPER };
+
+static da_status run_new(da_array *const *inputs)
+{
+    DA_AUTO da_array *c = NULL;
+
+    DA_TRY(da_empty(&c, inputs[1]->s->dtype, array_shape_of(inputs[1])));
+    return da_symm(c, 1, inputs[0], inputs[1], 0, DA_LOWER);
+}
+
+const tile_operation tile_symm = {
+    .name = "symm", .ninputs = 2, .square = true, .rows = true, .columns = true, .run = run_new};
 
 typedef struct symmetric {
     operation *op;
@@ -50,10 +62,10 @@ static da_status symmetric_tasks(operation *op, da_array *c, const da_array *a, 
                                  da_symm_args args)
 {
     const bool right = (args.flags & DA_RIGHT) != 0;
-    const int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
-    const int64_t n = rows_of(a), rows = right ? nb : mb; /* of a diagonal block */
-    const bool devices = tasks_for_devices(&da_codelet_gemm, c->s->dtype,
-                                           2 * (double)rows_of(c) * (double)cols_of(c) * (double)n);
+    const int64_t n = rows_of(a);
+    const double flops = 2 * (double)rows_of(c) * (double)cols_of(c) * (double)n;
+    const bool devices = tasks_for_devices(&da_codelet_gemm, c->s->dtype, flops);
+    int64_t mb = tile_step(c, c->ndim - 2), nb = tile_step(c, c->ndim - 1);
     symmetric s = {.op = op, .c = c, .args = args, .right = right};
     da_shape batch = array_shape_of(c);
     unsigned turned = 0;
@@ -68,7 +80,10 @@ static da_status symmetric_tasks(operation *op, da_array *c, const da_array *a, 
     DA_TRY(column_major_untransposed(op, &s.b, b, c));
     DA_TRY(broadcast_lead(op, &s.a, s.a, &batch));
     DA_TRY(broadcast_lead(op, &s.b, s.b, &batch));
-    if (devices) { /* each operand is one tile */
+    if (!devices && !right)
+        tile_rated_in_place(&tile_symm, c, n, flops, &mb, &nb);
+    const int64_t rows = right ? nb : mb; /* of a diagonal block */
+    if (devices) {                        /* each operand is one tile */
         DA_TRY(tiled_for(op, &s.a, s.a, rows, rows));
         DA_TRY(tiled_for(op, &s.b, s.b, right ? mb : rows, right ? rows : nb));
     }

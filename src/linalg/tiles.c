@@ -16,8 +16,9 @@ static const double least_flops = 1e9, worth = 0.97, least_known = 0.9;
 static const double task_seconds = 2e-6, share = 0.1;
 enum { LEAST_TASKS = 16000 };
 
-const tile_operation *const tile_operations[] = {&tile_cholesky,         &tile_lu, &tile_matmul, &tile_qr,
-                                                 &tile_solve_triangular, NULL};
+const tile_operation *const tile_operations[] = {
+    &tile_cholesky, &tile_lu,   &tile_matmul, &tile_qr, &tile_solve_triangular, &tile_symm, &tile_syr2k,
+    &tile_syrk,     &tile_trmm, &tile_trsm,   NULL};
 
 /* Whether the models are asked at all. Who wants tasks on devices, whatever they take, wants the rule's tiles: those that devices can have. */
 static bool is_asked(double flops)
@@ -97,7 +98,8 @@ typedef struct candidates {
     da_dtype dtype;
     tile_size size;
     tile_rating *at;
-    bool whatever; /* the models know */
+    bool whatever;         /* the models know */
+    int64_t rows, columns; /* what tiles are multiples of */
     int n, best;
     int64_t tasks; /* that may still be rehearsed */
 } candidates;
@@ -115,8 +117,8 @@ static da_status add(candidates *c, int64_t mb, int64_t nb)
 {
     const int64_t most_rows = c->operation->multiple ? round_up(c->size.m, nb) : c->size.m;
 
-    mb = least(c->operation->multiple ? round_up(mb, nb) : mb, most_rows);
-    nb = least(nb, c->size.n);
+    mb = least(round_up(c->operation->multiple ? round_up(mb, nb) : mb, c->rows), most_rows);
+    nb = least(round_up(nb, c->columns), c->size.n);
     if (nb < 32 || mb < 32 || c->n == TILE_RATINGS || c->tasks <= 0 || is_there(c, mb, nb))
         return DA_OK;
     DA_TRY(rate(c->operation, c->dtype, c->size, mb, nb, &c->at[c->n]));
@@ -132,6 +134,12 @@ static da_status add(candidates *c, int64_t mb, int64_t nb)
 static da_status rate_all(candidates *c)
 {
     static const double factors[] = {4. / 3, 2. / 3, 2, 0.5, 3, 1. / 3};
+    const da_shape shape = DA_SHAPE(c->size.m, c->size.n);
+    int64_t tile[DA_MAX_NDIM];
+
+    tiling_choose(c->dtype, &shape, tile);
+    c->rows = c->operation->rows ? tile[0] : 1;
+    c->columns = c->operation->columns ? tile[1] : 1;
     c->n = c->best = 0;
     DA_TRY(rate(c->operation, c->dtype, c->size, 0, 0, &c->at[0]));
     c->n = 1;
@@ -289,6 +297,28 @@ void tile_rated(const tile_operation *operation, da_dtype dtype, tile_size size,
     }
     *mb = a.mb;
     *nb = a.nb;
+}
+
+/* Whether it is all of a matrix that is like one of da_empty(). */
+static bool is_like_new(const da_array *a)
+{
+    const da_shape shape = array_shape_of(a);
+    int64_t tile[DA_MAX_NDIM];
+
+    if (a->ndim != 2 || a->s->ndim != 2 || tiling_forced(&shape, tile))
+        return false;
+    tiling_choose(a->s->dtype, &shape, tile);
+    for (int d = 0; d < 2; d++)
+        if (a->axis[d] != d || a->step[d] != 1 || a->shape[d] != a->s->shape[d] || a->s->tile[d] != tile[d])
+            return false;
+    return true;
+}
+
+void tile_rated_in_place(const tile_operation *operation, const da_array *c, int64_t k, double flops,
+                         int64_t *mb, int64_t *nb)
+{
+    if (is_like_new(c))
+        tile_rated(operation, c->s->dtype, (tile_size){c->shape[0], c->shape[1], k}, flops, mb, nb);
 }
 
 da_status tile_ratings(const tile_operation *operation, da_dtype dtype, tile_size size, tile_rating *out,

@@ -11,12 +11,13 @@
 #include "linalg/linalg.h"
 #include "runtime/replay.h"
 
-/* An operation whose tiles can be chosen so: on an m x n matrix, or on m x k and k x n. */
+/* An operation whose tiles can be chosen so: on an m x n matrix, or on m x k and k x n. In place it is how many tiles a task takes. */
 typedef struct tile_operation {
     const char *name;
     int ninputs;
     bool square, definite; /* the first input must be */
     int multiple;          /* 1: the height of a tile is a multiple of its width; 0: it may be any */
+    bool rows, columns;    /* of tasks in place: whole tiles of a new m x n array, one or several */
     da_status (*run)(da_array *const *inputs); /* makes the results and releases them, without waiting */
 } tile_operation;
 
@@ -24,13 +25,18 @@ typedef struct tile_size {
     int64_t m, n, k; /* k: 0 where there is none */
 } tile_size;
 
-extern const tile_operation tile_cholesky, tile_lu, tile_matmul, tile_qr, tile_solve_triangular;
+extern const tile_operation tile_cholesky, tile_lu, tile_matmul, tile_qr, tile_solve_triangular, tile_symm,
+    tile_syr2k, tile_syrk, tile_trmm, tile_trsm;
 /* All of them, and a null pointer. */
 extern const tile_operation *const tile_operations[];
 
 /* What the algorithms call: *mb and *nb are what the rule says, and become what is best. `flops`: of the whole operation. */
 void tile_rated(const tile_operation *operation, da_dtype dtype, tile_size size, double flops, int64_t *mb,
                 int64_t *nb);
+
+/* The same in place, on all of c, or a part of it; the rule's unless c is a whole matrix with the tiles of a new one, as what is rehearsed is. */
+void tile_rated_in_place(const tile_operation *operation, const da_array *c, int64_t k, double flops,
+                         int64_t *mb, int64_t *nb);
 
 /* ---- for the tool and tests ---- */
 

@@ -5,6 +5,16 @@
  */
 #include "linalg/products.h"
 
+static da_status run(da_array *const *inputs)
+{
+    DA_AUTO da_array *x = NULL;
+
+    DA_TRY(da_copy(&x, inputs[1]));
+    return da_trmm(inputs[0], x, 1, DA_LOWER);
+}
+
+const tile_operation tile_trmm = {.name = "trmm", .ninputs = 2, .square = true, .columns = true, .run = run};
+
 static da_status triangular_product_tasks(operation *op, const da_array *t, da_array *x, da_c128 alpha,
                                           unsigned flags)
 {
@@ -14,8 +24,8 @@ static da_status triangular_product_tasks(operation *op, const da_array *t, da_a
     const bool before = lower != right;                           /* a block takes from those before it */
     const int64_t n = rows_of(t), rhs = right ? rows_of(x) : cols_of(x);
     const bool devices = triangular_for_devices(x, n);
-    const int64_t block = triangular_block(x, n, rhs), steps = (n + block - 1) / block;
-    const int64_t width = tile_step(x, right ? x->ndim - 2 : x->ndim - 1);
+    int64_t width;
+    const int64_t block = triangular_steps(&tile_trmm, x, right, &width), steps = (n + block - 1) / block;
     const da_trsm_args product = {.flags = flags, .alpha = alpha};
     const da_gemm_args rest = {
         .transa = right ? 0 : trans, .transb = right ? trans : 0, .alpha = alpha, .beta = {1, 0}};

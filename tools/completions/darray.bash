@@ -16,7 +16,7 @@ _darray() {
             models:show | models:plot | models:reset)
                 words="$(darray models list 2>/dev/null | awk '/^darray_/ { print $1 }')"
                 [ "$last" = reset ] && words+=' --all' ;;
-            models:predict) words='cholesky lu matmul qr' ;;
+            models:predict) words='cholesky lu matmul qr solve_triangular symm syr2k syrk trmm trsm' ;;
             models:--dtype) words='f32 f64 c64 c128' ;;
             models:-o | models:--output | models:export | models:import) # a file
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -20,7 +20,7 @@ complete -c darray -n '__fish_seen_subcommand_from models; and not __fish_seen_s
     -a 'list show plot predict export import reset'
 complete -c darray -n '__fish_seen_subcommand_from show plot reset' \
     -a "(darray models list 2>/dev/null | awk '/^darray_/ { print \$1 }')"
-complete -c darray -n '__fish_seen_subcommand_from predict' -a 'cholesky lu matmul qr'
+complete -c darray -n '__fish_seen_subcommand_from predict' -a 'cholesky lu matmul qr solve_triangular symm syr2k syrk trmm trsm'
 complete -c darray -n '__fish_seen_subcommand_from predict' -l dtype -x -a 'f32 f64 c64 c128' -d 'of these elements'
 complete -c darray -n '__fish_seen_subcommand_from predict' -l workers -x -d 'with so many'
 complete -c darray -n '__fish_seen_subcommand_from predict' -l measure -x -d 'run each so often'
