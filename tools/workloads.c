@@ -258,6 +258,7 @@ static void setup_merge_pack(work *w)
 static void setup_stedc_secular(work *w)
 {
     setup_merge(w, 0);
+    set_shape(w, 1, w->n, 2);
     set_shape(w, 2, w->n, 1);
 }
 
@@ -267,7 +268,12 @@ static void setup_stedc_order(work *w)
     set_shape(w, 1, w->n, 1);
 }
 
-#define setup_stedc_product setup_merge_pack
+static void setup_stedc_product(work *w)
+{
+    setup_merge(w, 0);
+    set_shape(w, 2, w->n, 2);
+    w->content[2] = RANDOM;
+}
 
 static void setup_larft(work *w)
 {
@@ -341,7 +347,7 @@ static void setup_bdsdc_deflate(work *w)
 
 static void setup_bdsdc_product(work *w)
 {
-    setup_merge(w, 0);
+    setup_stedc_product(w);
     w->content[3] = RANDOM;
 }
 
