@@ -7,6 +7,7 @@
  *   DA_COMPLEX  1 if it is complex
  */
 #include "array_kernels.h"
+#include "cpu/packed.h"
 #include "cpu/products.h"
 #include "cpu/small.h"
 #include "cpu/strips.h"

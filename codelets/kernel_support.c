@@ -32,31 +32,44 @@ void da_matrix_differs(const da_call *call, int index, const da_matrix *matrix, 
 
 /* ---- scratch memory ---- */
 
-static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
-static pthread_key_t scratch_key; /* frees a thread's memory when it ends */
-static _Thread_local void *scratch;
-static _Thread_local size_t scratch_bytes;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+enum { SCRATCH, PACKING, PIECES };
+static pthread_key_t keys[PIECES]; /* free a thread's memory when it ends */
+static _Thread_local struct {
+    void *memory;
+    size_t bytes;
+} pieces[PIECES];
 
-static void make_key(void)
+static void make_keys(void)
 {
-    (void)pthread_key_create(&scratch_key, free);
+    for (int i = 0; i < PIECES; i++)
+        (void)pthread_key_create(&keys[i], free);
+}
+
+static void *piece_of(int which, size_t bytes)
+{
+    const size_t granule = 64 * 1024;
+
+    if (bytes <= pieces[which].bytes)
+        return pieces[which].memory;
+    if (bytes > SIZE_MAX - 2 * granule)
+        return NULL;
+    pthread_once(&once, make_keys);
+    free(pieces[which].memory);
+    bytes = (bytes + granule - 1) / granule * granule;
+    pieces[which].memory =
+        aligned_alloc(64, bytes + granule); /* OpenBLAS may read what is behind (src/base/memory.c) */
+    pieces[which].bytes = pieces[which].memory ? bytes : 0;
+    (void)pthread_setspecific(keys[which], pieces[which].memory);
+    return pieces[which].memory;
 }
 
 void *da_scratch(size_t bytes)
 {
-    const size_t granule = 64 * 1024;
+    return piece_of(SCRATCH, bytes);
+}
 
-    if (bytes <= scratch_bytes)
-        return scratch;
-    if (bytes > SIZE_MAX - 2 * granule)
-        return NULL;
-    pthread_once(&scratch_once, make_key);
-    free(scratch);
-    scratch_bytes = (bytes + granule - 1) / granule * granule;
-    scratch =
-        aligned_alloc(64, scratch_bytes + granule); /* OpenBLAS may read what is behind (src/base/memory.c) */
-    if (!scratch)
-        scratch_bytes = 0;
-    (void)pthread_setspecific(scratch_key, scratch);
-    return scratch;
+void *da_packing(size_t bytes)
+{
+    return piece_of(PACKING, bytes);
 }

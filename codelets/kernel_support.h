@@ -52,6 +52,9 @@ static inline da_status da_matrix_check(const da_call *call, int index, const da
  */
 void *da_scratch(size_t bytes);
 
+/* Another such piece, for products, whose callers may be using scratch memory. */
+void *da_packing(size_t bytes);
+
 /* The next `bytes` of one allocation of several pieces, each of which takes da_aligned(bytes). */
 static inline size_t da_aligned(size_t bytes)
 {

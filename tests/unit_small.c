@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loops for small products, small matrices and strips of right-hand sides, of every CPU level, dtype and shape: residuals, padding that is not touched, values they must refuse. */
+#include "cpu/packed.h"
 #include "cpu/products.h"
 #include "cpu/small.h"
 #include "cpu/strips.h"
@@ -26,6 +27,19 @@ static da_products products_of(int level, da_dtype dtype)
     table = level == 4 ? da_products_level4 : level == 3 ? da_products_level3 : da_products_level0;
 #endif
     return table[dtype - DA_F32];
+}
+
+/* As products, of one matrix. */
+static void packed(unsigned transa, unsigned transb, const void *alpha, const da_matrix *a,
+                   const da_matrix *b, const void *beta, const da_matrix *c, int64_t count,
+                   const int64_t step[3])
+{
+    void *const work = aligned_alloc(64, DA_PACKED_WORK);
+
+    (void)count, (void)step;
+    memset(work, -1, DA_PACKED_WORK);
+    da_packed_here()(transa, transb, *(const z *)alpha, a, b, *(const z *)beta, c, work);
+    free(work);
 }
 
 static const da_small *of(int level, da_dtype dtype)
@@ -112,6 +126,9 @@ static void check_multiply(da_products multiply, da_dtype dtype, int m, int n, i
         const z some = dtype == DA_C64 || dtype == DA_C128 ? -1 + 2 * I : -1;
         const z alpha = how == 1 ? some : how == 2 ? 0 : 1, beta = how == 0 ? 1 : how == 2 ? some : 0;
         unsigned char alpha_[16], beta_[16];
+
+        if (alpha == 0 && multiply == packed)
+            continue;
         da_small_matrix A = matrix_of(dtype, ta ? k : m, ta ? m : k, how == 2 ? NULL : a, false);
         da_small_matrix B = matrix_of(dtype, tb ? n : k, tb ? k : n, how == 2 ? NULL : b, false);
         da_small_matrix C = matrix_of(dtype, m, n, how % 2 ? NULL : c, false);
@@ -441,6 +458,21 @@ START_TEST(levels)
 END_TEST
 
 /* Triangles of up to the largest order, and numbers of right-hand sides about those of a strip. */
+START_TEST(packing)
+{
+    static const int sizes[] = {1, 4, 7, 8, 9, 95, 96, 97, 191, 192, 193, 400};
+    static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+    if (!da_packed_here())
+        return;
+    seed_values(7);
+    for (int i = 0; i < SIZES * SIZES; i++)
+        check_multiply(packed, DA_C128, sizes[i % SIZES], sizes[i / SIZES], sizes[(i + i / SIZES) % SIZES],
+                       trans[i % 3], trans[i / 3 % 3]);
+}
+END_TEST
+
 START_TEST(strips)
 {
     static const int levels[] = {3, 4}, orders[] = {1, 3, 8, 9, 31, 64, 100, DA_STRIPS_ORDER},
@@ -466,4 +498,5 @@ START_TEST(strips)
 }
 END_TEST
 
-DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels), DA_CASE_LOOP("strips", 8, strips))
+DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels), DA_CASE_LOOP("strips", 8, strips),
+             DA_CASE("packing", packing))
