@@ -30,6 +30,7 @@ static da_products products_of(int level, da_dtype dtype)
 }
 
 /* As products, of one matrix. */
+static da_packed packed_one;
 static void packed(unsigned transa, unsigned transb, const void *alpha, const da_matrix *a,
                    const da_matrix *b, const void *beta, const da_matrix *c, int64_t count,
                    const int64_t step[3])
@@ -38,7 +39,7 @@ static void packed(unsigned transa, unsigned transb, const void *alpha, const da
 
     (void)count, (void)step;
     memset(work, -1, DA_PACKED_WORK);
-    da_packed_here()(transa, transb, *(const z *)alpha, a, b, *(const z *)beta, c, work);
+    packed_one(transa, transb, alpha, a, b, beta, c, work);
     free(work);
 }
 
@@ -458,21 +459,6 @@ START_TEST(levels)
 END_TEST
 
 /* Triangles of up to the largest order, and numbers of right-hand sides about those of a strip. */
-START_TEST(packing)
-{
-    static const int sizes[] = {1, 4, 7, 8, 9, 95, 96, 97, 191, 192, 193, 400};
-    static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
-    enum { SIZES = sizeof sizes / sizeof sizes[0] };
-
-    if (!da_packed_here())
-        return;
-    seed_values(7);
-    for (int i = 0; i < SIZES * SIZES; i++)
-        check_multiply(packed, DA_C128, sizes[i % SIZES], sizes[i / SIZES], sizes[(i + i / SIZES) % SIZES],
-                       trans[i % 3], trans[i / 3 % 3]);
-}
-END_TEST
-
 START_TEST(strips)
 {
     static const int levels[] = {3, 4}, orders[] = {1, 3, 8, 9, 31, 64, 100, DA_STRIPS_ORDER},
@@ -498,5 +484,24 @@ START_TEST(strips)
 }
 END_TEST
 
+START_TEST(packing)
+{
+    static const int sizes[] = {1, 7, 8, 9, 24, 47, 48, 95, 97, 191, 193, 256, 257, 400};
+    static const unsigned trans[] = {0, DA_TRANSPOSE, DA_CONJ_TRANSPOSE};
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+    const da_dtype dtype = float_dtypes[_i];
+
+#ifdef DA_HAVE_CPU_LEVELS
+    packed_one = da_cpu_level() == 4 ? da_packed_level4[_i] : NULL;
+#endif
+    if (!packed_one)
+        return;
+    seed_values(7);
+    for (int i = 0; i < SIZES * SIZES; i++)
+        check_multiply(packed, dtype, sizes[i % SIZES], sizes[i / SIZES], sizes[(i + i / SIZES) % SIZES],
+                       trans[i % 3], trans[i / 3 % 3]);
+}
+END_TEST
+
 DA_TEST_MAIN("small matrices", DA_CASE_LOOP("levels", 12, levels), DA_CASE_LOOP("strips", 8, strips),
-             DA_CASE("packing", packing))
+             DA_CASE_LOOP("packing", 4, packing))
