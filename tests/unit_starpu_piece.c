@@ -3,6 +3,7 @@
 #include "unit_runtime.h"
 #include "runtime/starpu_interface.h"
 #include <malloc.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SENTINEL = 0x5a, ROOM = 4096 };
@@ -321,6 +322,33 @@ START_TEST(kept_many)
 }
 END_TEST
 
+/* A child has them, but not the StarPU that they are of: it leaves them alone. */
+START_TEST(kept_in_child)
+{
+    enum { MANY = 100 };
+    starpu_data_handle_t h[MANY];
+    pid_t child;
+    int status;
+    box x;
+
+    da_trim();
+    doubles_at(&x, 3, 10, 0);
+    for (int i = 0; i < MANY; i++)
+        spu_piece_register(&h[i], &x.piece);
+    for (int i = 0; i < MANY; i++)
+        spu_piece_done(h[i]);
+    child = fork();
+    if (child == 0) {
+        const size_t before = mallinfo2().uordblks;
+        alarm(20);
+        da_trim();
+        _exit(mallinfo2().uordblks + 100000 < before);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 /* A second memory node, on disk: pieces go there and come back. */
 START_TEST(second_node)
 {
@@ -352,4 +380,5 @@ START_TEST(second_node)
 END_TEST
 
 DA_TEST_MAIN("starpu pieces", DA_CASE_LOOP_WITH("copies", CASES, start, stop, copies, packing),
-             DA_CASE_WITH("layouts", start, stop, packed_order, footprints, kept, kept_many, second_node))
+             DA_CASE_WITH("layouts", start, stop, packed_order, footprints, kept, kept_many, kept_in_child,
+                          second_node))

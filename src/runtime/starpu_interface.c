@@ -404,7 +404,6 @@ static struct starpu_data_interface_ops piece_ops[] = {PIECE_OPS(2), PIECE_OPS(4
 enum { KEPT = 1024, LISTS = 64, LOOKED_AT = 4 };
 static struct {
     lock_word lock;
-    bool trimmed;                      /* da_trim() knows */
     int n, turn;                       /* of which the list is the next to lose one */
     starpu_data_handle_t lists[LISTS]; /* by layout, chained by their pieces' `kept` */
 } kept;
@@ -470,19 +469,26 @@ void spu_piece_done(starpu_data_handle_t h)
 {
     spu_piece *const piece = piece_of(h);
     starpu_data_handle_t *const list = list_of(piece);
-    bool tell;
 
     lock_acquire(&kept.lock);
-    tell = !kept.trimmed;
-    kept.trimmed = true;
     if (kept.n == KEPT)
         drop_one_locked();
     piece->kept = *list;
     *list = h;
     kept.n++;
     lock_release(&kept.lock);
-    if (tell)
-        mem_on_trim(spu_pieces_drop);
+}
+
+/* In a forked child StarPU's locks, and ours, may be held by threads that are not there. */
+static void trim(void)
+{
+    if (!rt_forked())
+        spu_pieces_drop();
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    mem_on_trim(trim);
 }
 
 void spu_piece_register(starpu_data_handle_t *h, const rt_piece *piece)
