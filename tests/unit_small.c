@@ -156,7 +156,6 @@ static void check_multiply(da_products multiply, da_dtype dtype, int m, int n, i
     free(ab);
 }
 
-/* By `strips`, or if that is null by s. */
 /* Square matrices one behind the other, or one matrix a for all: with NaN where the results come, and behind them. */
 static void check_many(da_products multiply, da_dtype dtype, int n, int count, bool same)
 {
@@ -197,6 +196,31 @@ static void check_many(da_products multiply, da_dtype dtype, int n, int count, b
     free(y);
 }
 
+/* As in BLAS infinity in c stays what it is where c is not to be multiplied. */
+static void check_infinity(da_products multiply, da_dtype dtype, int n)
+{
+    z *a = random_values(dtype, n, n), *c = new_values(n * n), *got;
+    const int64_t none[3] = {0};
+    unsigned char one[16];
+
+    for (int i = 0; i < n * n; i++)
+        c[i] = INFINITY;
+    da_small_matrix A = matrix_of(dtype, n, n, a, false), C = matrix_of(dtype, n, n, c, false);
+    const da_matrix pa = plain(&A), pc = plain(&C);
+
+    put(dtype, one, 0, 1);
+    multiply(0, 0, one, &pa, &pa, one, &pc, 1, none);
+    got = values_of(dtype, &C);
+    for (int i = 0; i < n * n; i++)
+        ck_assert_msg(isinf(creal(got[i])) && isfinite(cimag(got[i])), "%g + %g i of order %d, %s",
+                      creal(got[i]), cimag(got[i]), n, da_dtype_name(dtype));
+    free(A.data);
+    free(a);
+    free(c);
+    free(got);
+}
+
+/* By `strips`, or if that is null by s. */
 static void check_solve(const da_small *s, const da_strips *strips, da_dtype dtype, int m, int n,
                         unsigned flags)
 {
@@ -430,9 +454,11 @@ START_TEST(levels)
             check_multiply(multiply, dtype, larger[i % nlarger], larger[i / nlarger],
                            larger[(i + op) % nlarger], op % 2 ? DA_TRANSPOSE : 0,
                            op / 2 ? DA_CONJ_TRANSPOSE : 0);
-    for (int n = 1; n <= 20; n++)
+    for (int n = 1; n <= 20; n++) {
+        check_infinity(multiply, dtype, n);
         for (int same = 0; same < 2; same++)
             check_many(multiply, dtype, n, 1 + n % 4, same);
+    }
     check_multiply(multiply, dtype, 4, 3, 0, 0, 0);
     for (int i = 0; i < count; i++) {
         for (unsigned how = 0; how < 24; how++) {
