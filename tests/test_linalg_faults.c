@@ -369,6 +369,25 @@ START_TEST(ldl_of_nan)
 }
 END_TEST
 
+/* The columns of Hermitian matrices are divided by real numbers: NaN in one part of an element stays in that part. */
+START_TEST(ldl_of_half_nan)
+{
+    const da_dtype dtype = _i ? DA_C128 : DA_C64;
+    const z half = CMPLX(1, NAN), a[9] = {4, 1, half, 1, 4, 1, half, 1, 4};
+
+    for (int upper = 0; upper < 2; upper++) {
+        DA_AUTO da_array *A = array_of(dtype, 3, 3, a), *F = NULL, *P = NULL;
+        z *f;
+
+        ck_ok(da_ldl(&F, &P, A, upper ? DA_UPPER : DA_LOWER));
+        f = host_of(F);
+        ck_assert_double_eq(creal(f[upper ? 6 : 2]), 0.25);
+        ck_assert(isnan(cimag(f[upper ? 6 : 2])));
+        free(f);
+    }
+}
+END_TEST
+
 static void check_batch(const da_array *A, const da_array *B)
 {
     DA_AUTO da_array *out = NULL, *lu = NULL, *pivots = NULL, *ldl = NULL, *rows = NULL, *wide = NULL,
@@ -909,6 +928,7 @@ DA_TEST_MAIN("linalg_faults", DA_CASE_LOOP("leading minors", FLOAT_DTYPES, leadi
              DA_CASE_LOOP("zero pivots elsewhere", FLOAT_DTYPES, zero_pivots_elsewhere),
              DA_CASE_LOOP("zero before NaN", FLOAT_DTYPES, zero_before_nan),
              DA_CASE_LOOP("Bunch-Kaufman beside NaN", FLOAT_DTYPES, ldl_of_nan),
+             DA_CASE_LOOP("Bunch-Kaufman of half a NaN", 2, ldl_of_half_nan),
              DA_CASE_LOOP("batches", TILINGS, batches), DA_CASE_LOOP("inherited", FLOAT_DTYPES, inherited),
              DA_CASE_LOOP("NaN and infinity", FLOAT_DTYPES, nan_and_infinity),
              DA_CASE_LOOP("alpha 0", FLOAT_DTYPES, alpha_zero),
