@@ -185,7 +185,8 @@ START_TEST(wrong_arguments)
     ck_fails(da_matrix_norm(&out, none, DA_NORM_1, 0), DA_ERROR_STALE, "da_matrix_norm");
     ck_fails(da_matrix_norm(&out, a, (da_norm)0, 0), DA_ERROR_ARGUMENT, "0 is no norm");
     ck_fails(da_matrix_norm(&out, a, (da_norm)77, 0), DA_ERROR_ARGUMENT, "77 is no norm");
-    ck_fails(da_matrix_norm(&out, a, DA_NORM_1, DA_UPPER), DA_ERROR_ARGUMENT, "flags 0x2");
+    ck_fails(da_matrix_norm(&out, a, DA_NORM_1, DA_UPPER), DA_ERROR_ARGUMENT,
+             "flags 0x2 (DA_UPPER); it takes DA_KEEPDIMS");
     ck_fails(da_matrix_norm(&out, line, DA_NORM_1, 0), DA_ERROR_SHAPE, "a has shape (3,)");
     ck_fails(da_matrix_norm(&out, half, DA_NORM_1, 0), DA_ERROR_DTYPE, "float16");
     ck_fails(da_matrix_norm(&out, empty, DA_NORM_1, 0), DA_ERROR_SHAPE, "(4, 0): no columns");

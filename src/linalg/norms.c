@@ -24,8 +24,7 @@ static da_status check(const da_array *a, da_norm norm, unsigned flags)
     shape = array_shape_of(a);
     if (norm < DA_NORM_FRO || norm > DA_NORM_NUC)
         return err_set(DA_ERROR_ARGUMENT, "%s: %d is no norm", function, (int)norm);
-    if (flags & ~(unsigned)DA_KEEPDIMS)
-        return err_set(DA_ERROR_ARGUMENT, "%s: flags 0x%x; only DA_KEEPDIMS is known here", function, flags);
+    DA_TRY(check_flags(flags, DA_KEEPDIMS, function));
     if (a->ndim < 2)
         return err_set(DA_ERROR_SHAPE, "%s: a has shape %s; it must be a matrix", function,
                        shape_text(&shape, text));
