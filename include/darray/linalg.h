@@ -367,14 +367,14 @@ DA_NODISCARD da_status da_matrix_norm(da_array **out, const da_array *a, da_norm
 DA_NODISCARD da_status da_cond(da_array **out, const da_array *a, da_norm norm);
 
 /**
- * The Moore-Penrose inverses of matrices of (..., m, n): (..., n, m).
+ * The Moore-Penrose inverses of matrices of (..., m, n), of the dtypes of linear algebra: (..., n, m).
  * @param rtol  singular values of at most rtol times the largest count as zero; negative: eps of the dtype times max(m, n).
  * @param flags DA_LOWER or DA_UPPER: the matrices are Hermitian, only that triangle is read, and eigenvalues are taken; 0 otherwise.
  * Faults: those of da_svd(), or da_eigh().
  */
 DA_NODISCARD da_status da_pinv(da_array **out, const da_array *a, double rtol, unsigned flags);
 
-/** How many singular values count in that sense: (...), int64. */
+/** How many singular values of such matrices count in that sense: (...), int64. */
 DA_NODISCARD da_status da_matrix_rank(da_array **out, const da_array *a, double rtol, unsigned flags);
 
 /**
