@@ -460,7 +460,8 @@ START_TEST(bad_arguments)
     ck_fails(da_symm(NULL, 1, s, w, 0, 0), DA_ERROR_ARGUMENT, "da_symm: c is null");
     ck_fails(da_symm(w, 1, w, w, 0, 0), DA_ERROR_SHAPE, "a has shape (4, 3); it must be square");
     ck_fails(da_symm(w, 1, s, s, 0, 0), DA_ERROR_SHAPE, "does not fit c");
-    ck_fails(da_symm(w, 1, s, w, 0, DA_RIGHT), DA_ERROR_SHAPE, "(4, 3)");
+    ck_fails(da_symm(w, 1, s, w, 0, DA_RIGHT), DA_ERROR_SHAPE,
+             "a has shape (4, 4) and b has shape (4, 3); b must have as many columns as a");
     ck_fails(da_symm(s, 1, f, s, 0, 0), DA_ERROR_DTYPE, "float32");
     ck_fails(da_symm(i, 1, i, i, 0, 0), DA_ERROR_DTYPE, "int32");
     ck_fails(da_symm(s, 1, s, s, 0, DA_UNIT), DA_ERROR_ARGUMENT, "flags");

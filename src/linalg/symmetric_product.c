@@ -108,6 +108,7 @@ static da_status symmetric_tasks(operation *op, da_array *c, const da_array *a, 
 static da_status check(const da_array *c, const da_array *a, const da_array *b, unsigned flags,
                        const char *function)
 {
+    const bool right = (flags & DA_RIGHT) != 0;
     char a_text[SHAPE_TEXT], b_text[SHAPE_TEXT], c_text[SHAPE_TEXT];
 
     DA_TRY(check_matrix(c, false, function, "c"));
@@ -118,8 +119,14 @@ static da_status check(const da_array *c, const da_array *a, const da_array *b, 
     DA_TRY(check_square(a, function, "a"));
     DA_TRY(check_writable(c, function, "c"));
     DA_TRY(check_flags(flags, TRIANGLES | DA_RIGHT, function));
-    if (rows_of(b) != rows_of(c) || cols_of(b) != cols_of(c) ||
-        rows_of(a) != (flags & DA_RIGHT ? cols_of(c) : rows_of(c))) {
+    if ((right ? cols_of(b) : rows_of(b)) != rows_of(a)) {
+        const da_shape as = array_shape_of(a), bs = array_shape_of(b);
+
+        return err_set(DA_ERROR_SHAPE, "%s: a has shape %s and b has shape %s; b must have as many %s as a",
+                       function, shape_text(&as, a_text), shape_text(&bs, b_text),
+                       right ? "columns" : "rows");
+    }
+    if (rows_of(b) != rows_of(c) || cols_of(b) != cols_of(c)) {
         const da_shape as = array_shape_of(a), bs = array_shape_of(b), cs = array_shape_of(c);
 
         return err_set(DA_ERROR_SHAPE,
