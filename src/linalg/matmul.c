@@ -158,7 +158,7 @@ static da_status gram_tasks(operation *op, da_array *c, da_c128 alpha, const da_
                          tile_step(c, c->ndim - 1));
 }
 
-static da_status check_operand(const da_array *a, int least_ndim, const char *function, const char *name)
+static da_status check_operand(const da_array *a, bool vector, const char *function, const char *name)
 {
     char text[SHAPE_TEXT];
 
@@ -166,11 +166,11 @@ static da_status check_operand(const da_array *a, int least_ndim, const char *fu
     if (!da_kernels_multiply(a->s->dtype))
         return err_set(DA_ERROR_DTYPE, "%s: %s is %s, which cannot be multiplied (see da_astype)", function,
                        name, da_dtype_name(a->s->dtype));
-    if (a->ndim < least_ndim) {
+    if (a->ndim < (vector ? 1 : 2)) {
         const da_shape shape = array_shape_of(a);
 
-        return err_set(DA_ERROR_SHAPE, "%s: %s has shape %s; it must have at least %d axes", function, name,
-                       shape_text(&shape, text), least_ndim);
+        return err_set(DA_ERROR_SHAPE, "%s: %s has shape %s; it must be a %s", function, name,
+                       shape_text(&shape, text), vector ? "vector or matrix" : "matrix");
     }
     return da_kernels_take(a->s->dtype) ? check_matrix(a, true, function, name) : DA_OK;
 }
@@ -234,8 +234,8 @@ da_status da_matmul(da_array **out, const da_array *a, const da_array *b)
     operation op;
 
     DA_TRY(array_check_out(out, "da_matmul"));
-    DA_TRY(check_operand(a, 1, "da_matmul", "a"));
-    DA_TRY(check_operand(b, 1, "da_matmul", "b"));
+    DA_TRY(check_operand(a, true, "da_matmul", "a"));
+    DA_TRY(check_operand(b, true, "da_matmul", "b"));
     DA_TRY(check_inner(a, b, "da_matmul"));
     operation_begin(&op);
     return operation_finish(&op, build_matmul(&op, out, a, b));
@@ -248,9 +248,9 @@ static da_status check_gemm(const da_array *c, const da_array *a, const da_array
     da_shape lead;
     bool fits;
 
-    DA_TRY(check_operand(c, 2, function, "c"));
-    DA_TRY(check_operand(a, 2, function, "a"));
-    DA_TRY(check_operand(b, 2, function, "b"));
+    DA_TRY(check_operand(c, false, function, "c"));
+    DA_TRY(check_operand(a, false, function, "a"));
+    DA_TRY(check_operand(b, false, function, "b"));
     DA_TRY(check_inner(a, b, function));
     DA_TRY(check_same_dtype(c, "c", a, "a", function));
     DA_TRY(check_writable(c, function, "c"));
