@@ -342,6 +342,27 @@ START_TEST(integers)
 }
 END_TEST
 
+/* a transposed operand gives what its copy does, also where there is more of it than the kernel turns at a time */
+START_TEST(integers_transposed)
+{
+    const da_dtype dtypes[] = {DA_U8, DA_I16, DA_U32, DA_I64, DA_BOOL};
+
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        DA_AUTO da_array *a = NULL, *b = NULL, *turned = NULL, *copied = NULL, *c = NULL, *d = NULL;
+        double differ;
+
+        ck_ok(da_random_uniform(&a, dtypes[i], DA_SHAPE(150, 300), 1));
+        ck_ok(da_random_uniform(&b, dtypes[i], DA_SHAPE(150, 9), 2));
+        ck_ok(da_matrix_transpose(&turned, a));
+        ck_ok(da_copy(&copied, turned));
+        ck_ok(da_matmul(&c, turned, b));
+        ck_ok(da_matmul(&d, copied, b));
+        ck_ok(da_sum_all(&differ, da_not_equal(c, d)));
+        ck_assert(differ == 0);
+    }
+}
+END_TEST
+
 /* NaN and infinities are numbers like others; a sum over nothing is 0 */
 START_TEST(special_values)
 {
@@ -400,5 +421,5 @@ DA_TEST_MAIN("matmul", DA_CASE_SWEEP("sizes", SIZES *FLOAT_DTYPES, sizes),
              DA_CASE_LOOP("tilings", FLOAT_DTYPES, tilings), DA_CASE_LOOP("in place", FLOAT_DTYPES, in_place),
              DA_CASE_LOOP("overlaps", FLOAT_DTYPES, overlaps, own_transposes),
              DA_CASE_LOOP("vectors", FLOAT_DTYPES, vectors), DA_CASE_LOOP("batches", 2, batches),
-             DA_CASE("integers", integers), DA_CASE("special values", special_values),
-             DA_CASE("arguments", bad_arguments))
+             DA_CASE("integers", integers), DA_CASE("integers transposed", integers_transposed),
+             DA_CASE("special values", special_values), DA_CASE("arguments", bad_arguments))
