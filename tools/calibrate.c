@@ -68,14 +68,10 @@ static void help(FILE *stream)
 {
     fputs(
         "usage: darray calibrate [options]\n"
-        "Measures a task of every kind, element type and size on a CPU core and on each kind of device, so "
-        "that from the\n"
-        "first run on tasks go where they are done soonest; then whole operations (cholesky, lu, matmul, qr, "
-        "solve_triangular,\n"
-        "symm, syr2k, syrk, trmm, trsm) with tiles of several sizes, so that the best ones can be told. "
-        "Leave the machine alone meanwhile. "
-        "Ctrl-C "
-        "stops it; what was\n"
+        "Measures a task of every kind, element type and size on a CPU core and on each kind of device, so\n"
+        "that from the first run on tasks go where they are done soonest; then whole operations (cholesky,\n"
+        "lu, matmul, qr, solve_triangular, symm, syr2k, syrk, trmm, trsm) with tiles of several sizes, so\n"
+        "that the best ones can be told. Leave the machine alone meanwhile. Ctrl-C stops it; what was\n"
         "measured is kept, even if the program is killed, and the same command goes on from there.\n\n"
         "  --kernel NAME     only this one, or this operation; may be given several times (--list shows "
         "them)\n"
