@@ -465,6 +465,7 @@ def test_predict(tool):
     out, _ = tool.run("models", "predict", "cholesky", "1024")
     rows = predicted(out)
     check("were measured" not in out and sum("used" in row for row in rows) == 1, out)
+    check("below 1 Gflop" in out and rows[0][-2:] == ["rule", "used"], "too small for the models:", out)
     check(all(any(field == "100%" for field in row) for row in rows[:5]), "tile sizes measured:", out)
     out, _ = tool.run("models", "predict", "cholesky", "1024", "--measure", "1")
     check(re.search(r"^the tiles used take [\d.]+ of their prediction, and [\d.]+ of the best tiles' time$", out, re.M), out)

@@ -94,6 +94,10 @@ int tool_predict(const char *name, int64_t n, da_dtype dtype, int workers, int c
                "darray calibrate "
                "measures them\n",
                100 * ratings[0].known);
+    else if (!tile_is_asked())
+        printf("below 1 Gflop, with DARRAY_REPRODUCIBLE and with DARRAY_DEVICE=gpu the models are not asked, "
+               "so the "
+               "rule's tiles are used\n");
     if (calls > 0)
         sum_up(ratings, count, best, measured);
     return TOOL_OK;

@@ -333,3 +333,8 @@ da_status tile_ratings(const tile_operation *operation, da_dtype dtype, tile_siz
     *best = c.best;
     return status;
 }
+
+bool tile_is_asked(void)
+{
+    return is_asked(tried.flops);
+}

@@ -53,6 +53,9 @@ enum { TILE_RATINGS = 24 };
 da_status tile_ratings(const tile_operation *operation, da_dtype dtype, tile_size size, tile_rating *out,
                        int *n, int *best);
 
+/* Whether calls of what this thread's last tile_ratings() was about ask the models at all, whatever those know. */
+bool tile_is_asked(void);
+
 /* From here on this thread's calls of the operation use these tiles, whatever the models say; 0, 0: as usual again. */
 void tile_try(const tile_operation *operation, int64_t mb, int64_t nb);
 
