@@ -361,6 +361,7 @@ def test_calibrate(tool, source_root):
     check(re.match(r"0 measured in 0:0\d, %d were before" % len(items), out), out)
     # other revisions of the kernels are others
     exported, _ = tool.run("models", "export", "-")
+    gemm = re.search(r"gemm_v\d+_", exported)[0]
     tool.run("models", "reset", "--all")
     with open(os.path.join(tool.directory, "stale"), "w", encoding="utf-8") as file:
         file.write(re.sub(r"_v\d+_", "_v9_", exported))
@@ -371,7 +372,7 @@ def test_calibrate(tool, source_root):
     tool.run("models", "import", "fresh")
     check(all(item[-1] == "yes" for item in listed(tool, *options)), "measured, beside another revision")
     tool.run("models", "reset", "gemm_v9_float32")
-    out, _ = tool.run("models", "show", "gemm_v2_float32")
+    out, _ = tool.run("models", "show", gemm + "float32")
     check(re.search(r"^  cpu +8.19 k +3 KiB .* 3 ", out, re.M), out)
     items = listed(tool, "--kernel", "fill", "--kernel", "gemm", "--dtype", "bool", "--dtype", "int32", "--size", "8:20")
     check([i[:3] for i in items] == [[k, d, n] for k in ("gemm", "fill") for d in ("bool", "i32") for n in ("8", "16", "20")],
@@ -385,7 +386,7 @@ def test_calibrate(tool, source_root):
 
     # sizes too slow by what was measured of smaller ones, be it long ago, are left to the curve
     with open(os.path.join(tool.directory, "slow"), "w", encoding="utf-8") as file:
-        file.write("darray models 1\ndarray_da_gemm_v2_float64 cpu 00000001 6144 8192 1000000000 10 9\n")
+        file.write("darray models 1\ndarray_da_%sfloat64 cpu 00000001 6144 8192 1000000000 10 9\n" % gemm)
     tool.run("models", "reset", "--all")
     tool.run("models", "import", "slow")
     for _ in range(2):
